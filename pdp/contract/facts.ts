@@ -1,0 +1,104 @@
+import { z } from 'zod'
+
+/**
+ * What a PEP extracts from a request so that policy never runs patterns over raw text. Facts stay a few
+ * KiB whatever the size of the request: what does not fit, or could not be parsed, is named in
+ * `incomplete`, and the default policy denies a request whose facts are incomplete.
+ */
+
+const counts = z.record(z.string(), z.int().nonnegative())
+
+/** The parts of an HTTP request that policy may see. Header values other than these are never facts. */
+export const httpFacts = z.strictObject({
+  method: z.string(),
+  path: z.string(),
+  /** The path split at `/`, percent-decoded, without the leading empty segment. */
+  segments: z.array(z.string()),
+  query: z.record(z.string(), z.array(z.string())),
+  content_type: z.string().optional(),
+  /** Bytes of the body; -1 when it streams and its length is not declared. */
+  body_bytes: z.int(),
+  /** Whether the body was read whole and scanned. */
+  inspected: z.boolean(),
+})
+
+/** What a Messages API request asks for. Names as in Anthropic's API reference. */
+export const anthropicFacts = z.strictObject({
+  model: z.string(),
+  stream: z.boolean(),
+  max_tokens: z.int().optional(),
+  messages: z.int(),
+  /** Names of client tools offered to the model. */
+  tools: z.array(z.string()),
+  /** Types of tools that run at the provider, e.g. `web_search_20250305`. */
+  server_tools: z.array(z.string()),
+  /** Hosts of `mcp_servers` the provider would connect to. */
+  mcp_servers: z.array(z.string()),
+  /** Hosts the provider would fetch from: `source.type: url`. */
+  url_sources: z.array(z.string()),
+  /** Other features that run or keep data at the provider: `container`, `file` sources, … */
+  provider_features: z.array(z.string()),
+  betas: z.array(z.string()),
+  /** Top-level request fields this PEP does not know. They are forwarded unless policy refuses. */
+  unknown_fields: z.array(z.string()),
+  /** Content block types this PEP does not know and so did not inspect. */
+  unknown_blocks: z.array(z.string()),
+  /** Block types that are known but not inspected (images, base64 documents, …). */
+  uninspected_blocks: z.array(z.string()),
+  /** An upper estimate of input tokens, made without the provider. */
+  token_estimate: z.int().nonnegative(),
+})
+
+/** A tool call the model asks the agent's harness to make. */
+export const toolFacts = z.strictObject({
+  name: z.string(),
+  /** Set when the name is `mcp__<server>__<tool>`. */
+  mcp: z.strictObject({ server: z.string(), tool: z.string() }).optional(),
+  input_bytes: z.int().nonnegative(),
+  /** Top-level string fields of the input, cut at 512 characters: `file_path`, `url`, … */
+  input: z.record(z.string(), z.string()),
+})
+
+/** One simple command of a shell script, after quotes are removed and wrappers are looked through. */
+export const shellCommand = z.strictObject({
+  /** Base name of the program, e.g. `rm` for `/bin/rm`; `?` when it cannot be determined. */
+  name: z.string(),
+  args: z.array(z.string()),
+  /** Short flags one by one (`-r`, `-f` for `-rf`) and long ones without values (`--force`). */
+  flags: z.array(z.string()),
+  /** Wrappers in front of it: `sudo`, `env`, `xargs`, `nohup`, … */
+  wrappers: z.array(z.string()),
+})
+
+/** A shell script as its parsed parts (bash grammar). */
+export const shellFacts = z.strictObject({
+  commands: z.array(shellCommand),
+  /** Interpreters that are fed by a pipe, a here-document or a process substitution: `sh`, `python`, … */
+  pipes_into: z.array(z.string()),
+  redirects: z.array(z.strictObject({ op: z.string(), target: z.string() })),
+  substitutions: z.int().nonnegative(),
+  /** Parts whose effect cannot be determined: expansions as a command name, `eval`, decode-and-run, … */
+  undetermined: z.array(z.string()),
+})
+
+export const facts = z.strictObject({
+  /** Findings by detector name, counts only. */
+  detectors: counts,
+  /** Names of the phrase lists of the extraction profile that matched. */
+  phrases: z.array(z.string()),
+  /** Scalars found at the JSON paths of the extraction profile, by path. */
+  paths: z.record(z.string(), z.array(z.union([z.string(), z.number(), z.boolean(), z.null()]))),
+  /** Why these facts do not tell everything; empty when they do. */
+  incomplete: z.array(z.string()),
+  http: httpFacts.optional(),
+  anthropic: anthropicFacts.optional(),
+  tool: toolFacts.optional(),
+  shell: shellFacts.optional(),
+})
+
+export type HttpFacts = z.infer<typeof httpFacts>
+export type AnthropicFacts = z.infer<typeof anthropicFacts>
+export type ToolFacts = z.infer<typeof toolFacts>
+export type ShellCommand = z.infer<typeof shellCommand>
+export type ShellFacts = z.infer<typeof shellFacts>
+export type Facts = z.infer<typeof facts>

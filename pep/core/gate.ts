@@ -1,0 +1,312 @@
+import { actionDigest, type CanonicalAction } from '../../pdp/contract/action.ts'
+import type { ApprovalId, Revision } from '../../pdp/contract/brand.ts'
+import type { PdpClient, PdpError } from '../../pdp/contract/client.ts'
+import { STALE_FACTS_RULE } from '../../pdp/contract/client.ts'
+import type { Decision } from '../../pdp/contract/decision.ts'
+import type { ApproveObligation } from '../../pdp/contract/obligation.ts'
+import type { ActiveProfile, ExtractionProfile } from '../../pdp/contract/profile.ts'
+import type { DecisionRequest } from '../../pdp/contract/request.ts'
+import { assertNever, err, ok, type Result } from '../../pdp/contract/result.ts'
+import { PepError } from './errors.ts'
+import { enforce, type Enforcement } from './enforce.ts'
+import type { Operation } from './operation.ts'
+import { issuePermit, type Permit } from './permit.ts'
+import type { Refusal } from './refusal.ts'
+import type { Journal, Log } from './services.ts'
+
+export type GateParts = {
+  readonly pdp: PdpClient
+  readonly journal: Journal
+  readonly log: Log
+  readonly now: () => number
+  /** Longest wait for one answer of the PDP, milliseconds. */
+  readonly deadline_ms: number
+}
+
+export type Gate = {
+  /** The whole flow for one operation: describe, decide, hold for approval, enforce, record. Never throws. */
+  readonly admit: (operation: Operation) => Promise<Result<Permit, Refusal>>
+  /** The extraction profile facts are made for at this moment; fetched when there is none. */
+  readonly profile: () => Promise<Result<ActiveProfile, Refusal>>
+}
+
+type Decided = {
+  readonly request: DecisionRequest
+  readonly decision: Decision
+  readonly action: CanonicalAction | undefined
+}
+
+export function createGate(parts: GateParts): Gate {
+  const { pdp, journal, log, now } = parts
+  let active: ActiveProfile | undefined
+
+  const deadline = (signal: AbortSignal, ms = parts.deadline_ms): AbortSignal =>
+    AbortSignal.any([signal, AbortSignal.timeout(ms)])
+
+  async function profile(
+    signal = AbortSignal.timeout(parts.deadline_ms),
+  ): Promise<Result<ActiveProfile, Refusal>> {
+    if (active) return ok(active)
+    const answer = await pdp.profile(signal)
+    if (!answer.ok) return err(unavailable(answer.error)) // fail closed: no profile, no facts, no request
+    active = answer.value
+    return ok(active)
+  }
+
+  /** Describes and asks; once more when policy was replaced between the two. */
+  async function decide(operation: Operation): Promise<Result<Decided, Refusal>> {
+    const action = operation.canonical()
+    const digest = action && actionDigest(action)
+    for (let attempt = 0; ; attempt += 1) {
+      const current = await profile(deadline(operation.signal))
+      if (!current.ok) return current
+      const request = describe(
+        operation,
+        current.value.profile,
+        current.value.revision,
+        digest,
+        now(),
+      )
+      const answer = await pdp.decide([request], deadline(operation.signal))
+      if (!answer.ok) return err(unavailable(answer.error))
+      const decision = answer.value[0]
+      if (!decision) return err(unavailable({ code: 'PDP_BAD_ANSWER', message: 'no decision' }))
+      const stale = decision.effect === 'deny' && decision.reasons[0]?.rule === STALE_FACTS_RULE
+      if (!stale || attempt > 0) return ok({ request, decision, action })
+      active = undefined
+    }
+  }
+
+  /** Holds the operation until its approval is decided or the wait is over. */
+  async function hold(operation: Operation, held: Decided): Promise<Result<Decided, Refusal>> {
+    const duty = held.decision.obligations.find((o): o is ApproveObligation => o.kind === 'approve')
+    const about = { decision_id: held.decision.id }
+    if (!duty)
+      return err({ code: 'denied', message: 'policy asks for approval but not by whom', ...about })
+    if (!held.action) {
+      return err({
+        code: 'denied',
+        message: 'it needs approval, but cannot be shown whole to an approver',
+        ...about,
+      })
+    }
+    const demanded = await pdp.demandApproval(
+      { request: held.request, action: held.action, operation_id: operation.id },
+      deadline(operation.signal),
+    )
+    if (!demanded.ok) return err({ ...unavailable(demanded.error), ...about })
+    let status = demanded.value
+    const refuse = (code: Refusal['code'], message: string): Result<never, Refusal> =>
+      err({ code, message, ...about, approval_id: status.id })
+
+    const wait_s = Math.min(duty.wait_s, operation.max_wait_s ?? duty.wait_s)
+    const until = performance.now() + wait_s * 1000
+    const beat = operation.heartbeat && setInterval(operation.heartbeat, 1000)
+    try {
+      while (status.state === 'pending') {
+        const left = until - performance.now()
+        if (left <= 0)
+          return refuse(
+            'approval_pending',
+            `waiting for approval ${status.id}; send the same request again`,
+          )
+        const step = Math.min(left, 10_000)
+        const signal = deadline(operation.signal, step + parts.deadline_ms)
+        const answer = await pdp.awaitApproval(status.id, step, signal)
+        if (operation.signal.aborted) return refuse('client_gone', 'the client went away')
+        if (!answer.ok)
+          return err({ ...unavailable(answer.error), ...about, approval_id: status.id })
+        status = answer.value
+      }
+    } finally {
+      clearInterval(beat)
+    }
+
+    switch (status.state) {
+      case 'approved':
+        return decide(operation) // the same request again: only the PDP can turn it into an allow
+      case 'denied':
+        return refuse('approval_denied', `approval ${status.id} was denied`)
+      case 'expired':
+        return refuse('approval_expired', `approval ${status.id} has expired`)
+      case 'consumed':
+        return refuse('approval_expired', `approval ${status.id} is already used`)
+      default:
+        return assertNever(status.state)
+    }
+  }
+
+  async function admit(operation: Operation): Promise<Result<Permit, Refusal>> {
+    try {
+      return await admitOrThrow(operation)
+    } catch (error) {
+      // A defect here or in an adapter refuses; it never lets an operation through.
+      log('error', 'gate.admit', { operation: operation.id, error: String(error) })
+      return err({
+        code: 'internal',
+        message: 'the enforcement point failed; nothing was forwarded',
+      })
+    }
+  }
+
+  async function admitOrThrow(operation: Operation): Promise<Result<Permit, Refusal>> {
+    if (!journal.accepting) {
+      return err({
+        code: 'record_unavailable',
+        message: 'the record is behind its bound; try again later',
+      })
+    }
+    let decided = await decide(operation)
+    if (decided.ok && decided.value.decision.effect === 'approve') {
+      const before = decided.value
+      decided = await hold(operation, before)
+      if (!decided.ok) return refused(operation, before, decided.error)
+    }
+    if (!decided.ok) return decided
+    return permit(operation, decided.value)
+  }
+
+  /** From a final decision to a permit: deny, obligations, approval, record, in this order. */
+  async function permit(operation: Operation, decided: Decided): Promise<Result<Permit, Refusal>> {
+    const { decision } = decided
+    if (decision.effect !== 'allow') {
+      const message =
+        decision.reasons.map((reason) => reason.message).join('; ') || 'denied by policy'
+      return refused(operation, decided, { code: 'denied', message, decision_id: decision.id })
+    }
+    const enforcement = enforce(decision, operation.keeps)
+    if (!enforcement.ok) return refused(operation, decided, enforcement.error)
+    const body = operation.prepare
+      ? operation.prepare(enforcement.value)
+      : ok(operation.exchange.body)
+    if (!body.ok) return refused(operation, decided, { ...body.error, decision_id: decision.id })
+    if (decision.approval) {
+      const { action_digest } = decided.request.context
+      if (!action_digest) throw new PepError('PEP_INVARIANT', 'approved without an action')
+      const used = await pdp.useApproval(
+        {
+          id: decision.approval.id as ApprovalId,
+          action_digest,
+          decision_id: decision.id,
+          revision: decision.revision,
+          operation_id: operation.id,
+        },
+        deadline(operation.signal),
+      )
+      if (!used.ok) {
+        const message = `approval ${decision.approval.id} cannot be used: ${used.error.message}`
+        return refused(operation, decided, {
+          code: 'approval_expired',
+          message,
+          decision_id: decision.id,
+        })
+      }
+    }
+    return record(operation, decided, enforcement.value, body.value)
+  }
+
+  async function record(
+    operation: Operation,
+    decided: Decided,
+    enforcement: Enforcement,
+    body: Uint8Array | undefined,
+  ): Promise<Result<Permit, Refusal>> {
+    const kind = operation.forwards ? 'intent' : 'decision'
+    try {
+      const { record_body } = enforcement
+      const kept = { full: operation.exchange.body, masked: body, metadata: undefined }[record_body]
+      await journal.append({ kind, ...described(operation, decided, kept) })
+    } catch (error) {
+      // Fail closed: what is not on disk is not forwarded.
+      log('error', 'journal.append', { operation: operation.id, error: String(error) })
+      return err({
+        code: 'record_unavailable',
+        message: 'the record cannot be written',
+        decision_id: decided.decision.id,
+      })
+    }
+    const id = operation.id
+    let closed: Promise<void> | undefined
+    return ok(
+      issuePermit({
+        operation,
+        decision: decided.decision,
+        enforcement,
+        ...(body && { body }),
+        chunk: (offset, body) =>
+          journal.append({ kind: 'chunk', operation_id: id, time_ms: now(), offset, body }),
+        close: (outcome) =>
+          (closed ??= journal.append({
+            kind: 'outcome',
+            operation_id: id,
+            time_ms: now(),
+            ...outcome,
+          })),
+      }),
+    )
+  }
+
+  /** Puts a refusal on record. It stays a refusal when the record fails. */
+  async function refused(
+    operation: Operation,
+    decided: Decided,
+    refusal: Refusal,
+  ): Promise<Result<never, Refusal>> {
+    try {
+      await journal.append({
+        kind: 'decision',
+        ...described(operation, decided, undefined),
+        refused: refusal.code,
+      })
+    } catch (error) {
+      log('error', 'journal.append', { operation: operation.id, error: String(error) })
+    }
+    return err(refusal)
+  }
+
+  function described(
+    operation: Operation,
+    { request, decision }: Decided,
+    body: Uint8Array | undefined,
+  ) {
+    const { body: _, ...exchange } = operation.exchange
+    return {
+      operation_id: operation.id,
+      ...(operation.parent_id !== undefined && { parent_id: operation.parent_id }),
+      time_ms: now(),
+      connection: operation.connection,
+      request,
+      decision,
+      exchange: body ? { ...exchange, body } : exchange,
+    }
+  }
+
+  return { admit, profile: () => profile() }
+}
+
+function describe(
+  operation: Operation,
+  profile: ExtractionProfile,
+  facts_revision: Revision,
+  digest: DecisionRequest['context']['action_digest'],
+  time_ms: number,
+): DecisionRequest {
+  const { caller } = operation
+  return {
+    subject: caller.subject,
+    action: operation.action,
+    resource: operation.resource,
+    context: {
+      time_ms,
+      session: caller.session,
+      source: caller.source,
+      facts: operation.extract(profile),
+      facts_revision,
+      ...(digest && { action_digest: digest }),
+    },
+  }
+}
+
+function unavailable(error: PdpError): Refusal {
+  return { code: 'pdp_unavailable', message: `no decision: ${error.message}` }
+}

@@ -1,0 +1,7 @@
+/** Which kinds of obligation an operation's adapter can keep. */
+export type ObligationSupport = {
+  readonly mask_request: boolean
+  readonly mask_response: boolean
+  readonly mask_columns: boolean
+  readonly limits: readonly ('max_bytes' | 'content_types' | 'max_rows' | 'timeout_ms')[]
+}
