@@ -23,6 +23,9 @@ export type PdpError = {
   readonly cause?: unknown
 }
 
+/** How long a caller waits: until `deadline_ms` from now, or until `signal` ends the wait. */
+export type Call = { readonly signal: AbortSignal; readonly deadline_ms: number }
+
 /**
  * What a PEP needs of a PDP; the same in process and over HTTP. Nothing here throws for an expected failure,
  * and a caller that gets an error must refuse.
@@ -31,30 +34,23 @@ export interface PdpClient {
   /** One decision for each request, in order. */
   decide(
     requests: readonly DecisionRequest[],
-    signal: AbortSignal,
+    call: Call,
   ): Promise<Result<readonly Decision[], PdpError>>
 
   /** The active extraction profile. */
-  profile(signal: AbortSignal): Promise<Result<ActiveProfile, PdpError>>
+  profile(call: Call): Promise<Result<ActiveProfile, PdpError>>
 
   /** Opens an approval for exactly this action, or finds the pending one. */
-  demandApproval(
-    demand: ApprovalDemand,
-    signal: AbortSignal,
-  ): Promise<Result<ApprovalStatus, PdpError>>
+  demandApproval(demand: ApprovalDemand, call: Call): Promise<Result<ApprovalStatus, PdpError>>
 
   /** Answers when the approval leaves `pending`, or after `wait_ms` with the state it has then. */
-  awaitApproval(
-    id: string,
-    wait_ms: number,
-    signal: AbortSignal,
-  ): Promise<Result<ApprovalStatus, PdpError>>
+  awaitApproval(id: string, wait_ms: number, call: Call): Promise<Result<ApprovalStatus, PdpError>>
 
   /** Uses an approved approval up. At most one caller ever gets `ok`. */
-  useApproval(use: ApprovalUse, signal: AbortSignal): Promise<Result<ApprovalStatus, PdpError>>
+  useApproval(use: ApprovalUse, call: Call): Promise<Result<ApprovalStatus, PdpError>>
 
   /** Ships journal frames; `ok` only when they are committed. */
-  append(batch: RecordBatch, signal: AbortSignal): Promise<Result<RecordAck, PdpError>>
+  append(batch: RecordBatch, call: Call): Promise<Result<RecordAck, PdpError>>
 }
 
 /** A reason that a PDP gives when facts were made for another revision: describe again, then ask again. */

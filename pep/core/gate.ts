@@ -1,6 +1,6 @@
 import { actionDigest, type CanonicalAction } from '../../pdp/contract/action.ts'
 import type { ApprovalId, Revision } from '../../pdp/contract/brand.ts'
-import type { PdpClient, PdpError } from '../../pdp/contract/client.ts'
+import type { Call, PdpClient, PdpError } from '../../pdp/contract/client.ts'
 import { STALE_FACTS_RULE } from '../../pdp/contract/client.ts'
 import type { Decision } from '../../pdp/contract/decision.ts'
 import type { ApproveObligation } from '../../pdp/contract/obligation.ts'
@@ -27,7 +27,7 @@ export type Gate = {
   /** The whole flow for one operation: describe, decide, hold for approval, enforce, record. Never throws. */
   readonly admit: (operation: Operation) => Promise<Result<Permit, Refusal>>
   /** The extraction profile facts are made for at this moment; fetched when there is none. */
-  readonly profile: () => Promise<Result<ActiveProfile, Refusal>>
+  readonly profile: (signal: AbortSignal) => Promise<Result<ActiveProfile, Refusal>>
 }
 
 type Decided = {
@@ -40,14 +40,14 @@ export function createGate(parts: GateParts): Gate {
   const { pdp, journal, log, now } = parts
   let active: ActiveProfile | undefined
 
-  const deadline = (signal: AbortSignal, ms = parts.deadline_ms): AbortSignal =>
-    AbortSignal.any([signal, AbortSignal.timeout(ms)])
+  const call = (signal: AbortSignal, more_ms = 0): Call => ({
+    signal,
+    deadline_ms: parts.deadline_ms + more_ms,
+  })
 
-  async function profile(
-    signal = AbortSignal.timeout(parts.deadline_ms),
-  ): Promise<Result<ActiveProfile, Refusal>> {
+  async function profile(signal: AbortSignal): Promise<Result<ActiveProfile, Refusal>> {
     if (active) return ok(active)
-    const answer = await pdp.profile(signal)
+    const answer = await pdp.profile(call(signal))
     if (!answer.ok) return err(unavailable(answer.error)) // fail closed: no profile, no facts, no request
     active = answer.value
     return ok(active)
@@ -58,7 +58,7 @@ export function createGate(parts: GateParts): Gate {
     const action = operation.canonical()
     const digest = action && actionDigest(action)
     for (let attempt = 0; ; attempt += 1) {
-      const current = await profile(deadline(operation.signal))
+      const current = await profile(operation.signal)
       if (!current.ok) return current
       const request = describe(
         operation,
@@ -67,7 +67,7 @@ export function createGate(parts: GateParts): Gate {
         digest,
         now(),
       )
-      const answer = await pdp.decide([request], deadline(operation.signal))
+      const answer = await pdp.decide([request], call(operation.signal))
       if (!answer.ok) return err(unavailable(answer.error))
       const decision = answer.value[0]
       if (!decision) return err(unavailable({ code: 'PDP_BAD_ANSWER', message: 'no decision' }))
@@ -92,7 +92,7 @@ export function createGate(parts: GateParts): Gate {
     }
     const demanded = await pdp.demandApproval(
       { request: held.request, action: held.action, operation_id: operation.id },
-      deadline(operation.signal),
+      call(operation.signal),
     )
     if (!demanded.ok) return err({ ...unavailable(demanded.error), ...about })
     let status = demanded.value
@@ -111,8 +111,7 @@ export function createGate(parts: GateParts): Gate {
             `waiting for approval ${status.id}; send the same request again`,
           )
         const step = Math.min(left, 10_000)
-        const signal = deadline(operation.signal, step + parts.deadline_ms)
-        const answer = await pdp.awaitApproval(status.id, step, signal)
+        const answer = await pdp.awaitApproval(status.id, step, call(operation.signal, step))
         if (operation.signal.aborted) return refuse('client_gone', 'the client went away')
         if (!answer.ok)
           return err({ ...unavailable(answer.error), ...about, approval_id: status.id })
@@ -191,7 +190,7 @@ export function createGate(parts: GateParts): Gate {
           revision: decision.revision,
           operation_id: operation.id,
         },
-        deadline(operation.signal),
+        call(operation.signal),
       )
       if (!used.ok) {
         const message = `approval ${decision.approval.id} cannot be used: ${used.error.message}`
@@ -281,7 +280,7 @@ export function createGate(parts: GateParts): Gate {
     }
   }
 
-  return { admit, profile: () => profile() }
+  return { admit, profile }
 }
 
 function describe(
