@@ -31,7 +31,9 @@ const lua = (text: string): string => {
 export async function wrk(load: Load): Promise<LoadResult> {
   const folder = await mkdtemp(join(tmpdir(), 'countersign-wrk-'))
   const script = join(folder, 'load.lua')
-  const headers = Object.entries(load.headers).map(([k, v]) => `wrk.headers[${lua(k)}] = ${lua(v)}`)
+  const headers = Object.entries(load.headers).map(
+    ([k, v]) => `wrk.headers[ ${lua(k)} ] = ${lua(v)}`,
+  )
   await writeFile(
     script,
     `wrk.method = ${lua(load.method)}
