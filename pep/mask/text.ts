@@ -1,0 +1,94 @@
+import type { Matcher } from './detectors/matcher.ts'
+import type { LiteralMasker } from './literal.ts'
+import type { Scanner, Sink } from './scan.ts'
+import type { Counts } from './types.ts'
+
+/** What is found counts under its name. */
+export function count(counts: Counts, name: keyof Counts, more = 1): void {
+  counts[name] = (counts[name] ?? 0) + more
+}
+
+/** A sink that only counts. */
+export class CountingSink implements Sink {
+  readonly counts: Counts
+  constructor(counts: Counts) {
+    this.counts = counts
+  }
+  keep(): void {}
+  drop(): void {}
+  found(matcher: Matcher): void {
+    count(this.counts, matcher.name)
+  }
+}
+
+/** A sink that builds the masked text. */
+export class TextSink implements Sink {
+  out = ''
+  readonly #counts: Counts
+  readonly #replace: (matcher: Matcher, value: string | undefined) => string
+  constructor(counts: Counts, replace: (matcher: Matcher, value: string | undefined) => string) {
+    this.#counts = counts
+    this.#replace = replace
+  }
+  keep(text: string, from: number, to: number): void {
+    this.out += from === 0 && to === text.length ? text : text.slice(from, to)
+  }
+  drop(): void {}
+  found(matcher: Matcher, value: string | undefined): void {
+    count(this.#counts, matcher.name)
+    this.out += this.#replace(matcher, value)
+  }
+}
+
+/** Masks one text that comes in pieces, e.g. the deltas of one content block. */
+export class TextMasker {
+  /** Findings so far, those of observing rules included. */
+  readonly counts: Counts
+  readonly #literals: LiteralMasker | undefined
+  readonly #scanner: Scanner | undefined
+  readonly #sink: TextSink
+  readonly #observer: Scanner | undefined
+
+  constructor(
+    counts: Counts,
+    literals: LiteralMasker | undefined,
+    scanner: Scanner | undefined,
+    sink: TextSink,
+    observer: Scanner | undefined,
+  ) {
+    this.counts = counts
+    this.#literals = literals
+    this.#scanner = scanner
+    this.#sink = sink
+    this.#observer = observer
+  }
+
+  /** Code units held back because they may still become part of a finding. */
+  get held(): number {
+    return (this.#literals?.held ?? 0) + (this.#scanner?.held ?? 0)
+  }
+
+  /**
+   * @returns what can go out now; empty while all of it is held back.
+   * @throws {PepMaskError} PEP_MASK_DETECTOR: cut the stream.
+   */
+  push(text: string): string {
+    this.#observer?.push(text)
+    return this.#mask(this.#literals === undefined ? text : this.#literals.push(text), false)
+  }
+
+  /** @returns the rest, masked. The masker can then be used for another text. */
+  end(): string {
+    this.#observer?.end()
+    return this.#mask(this.#literals?.end() ?? '', true)
+  }
+
+  #mask(text: string, final: boolean): string {
+    if (this.#scanner === undefined) return text
+    this.#scanner.push(text)
+    if (final) this.#scanner.end()
+    const out = this.#sink.out
+    this.#sink.out = ''
+    return out
+  }
+}
