@@ -1,0 +1,159 @@
+import { loadPolicy } from '@open-policy-agent/opa-wasm'
+import * as fc from 'fast-check'
+import { expect, test } from 'vitest'
+import { judge, loadCases } from '../scripts/policy-data/cases.ts'
+import { decideWithOpa } from '../scripts/policy-data/evaluate-opa.ts'
+import { readPolicyData } from '../scripts/policy-data/read.ts'
+import { compileWasm, opa } from '../scripts/policy-data/testing.ts'
+import { prepareData } from '../scripts/prepare-data.ts'
+
+const folder = 'rego/countersign'
+const wasm = await compileWasm(folder)
+const cases = await loadCases('test/decisions')
+
+async function decider(data: Record<string, unknown>): Promise<(input: unknown) => unknown> {
+  const policy = await loadPolicy(wasm)
+  policy.setData(data)
+  return (input) => (policy.evaluate(input) as { result: unknown }[])[0]?.result
+}
+
+const { data } = prepareData(await readPolicyData('rego/data'))
+const byOpa = await decideWithOpa(
+  opa,
+  { folder, data },
+  cases.map((one) => one.input),
+)
+const byEngine = await decider(data)
+
+test.each(cases.map((one, at) => [`${one.file}:${one.line} ${one.description}`, one, at] as const))(
+  '%s',
+  (_, one, at) => {
+    const verdict = byEngine(one.input)
+    expect(judge(one, verdict)).toEqual([])
+    expect(verdict).toEqual(byOpa[at])
+  },
+)
+
+test('descriptions of decision cases tell them apart', () => {
+  const descriptions = cases.map((one) => one.description)
+  expect(new Set(descriptions).size).toBe(descriptions.length)
+})
+
+/** Mostly the plain value, so that enough requests are allowed; sometimes what a rule looks for. */
+const mostly = <T>(plain: T, other: fc.Arbitrary<T>): fc.Arbitrary<T> =>
+  fc.oneof({ weight: 9, arbitrary: fc.constant(plain) }, { weight: 1, arbitrary: other })
+const list = (...names: string[]) => mostly<string[]>([], fc.subarray(names))
+const counts = (...names: string[]) =>
+  mostly({}, fc.dictionary(fc.constantFrom(...names), fc.nat(3), { maxKeys: names.length }))
+
+// Requests put together from what the fixtures' rules speak of, and from what they do not.
+const subject = fc.record({
+  type: fc.constantFrom('agent', 'service'),
+  id: fc.constantFrom('robot', 'someone'),
+  properties: fc.record({
+    issuer: mostly('https://one.example.com', fc.constant('https://guests.example.com')),
+    groups: mostly<unknown>(
+      ['wide', 'researchers'],
+      fc.oneof(
+        fc.subarray(['wide', 'buyers', 'blocked', 'support', 'writers', 'treasurers', '*']),
+        fc.jsonValue(),
+      ),
+    ),
+    scopes: list('orders.read'),
+    claims: fc.record(
+      { department: fc.constantFrom<unknown>('finance', 7, '7', true, ['finance'], null) },
+      { requiredKeys: [] },
+    ),
+  }),
+})
+const segment = fc.constantFrom('orders', 'Signed', 'payments', 'public', '1', '', '..', 'a;b')
+const scalar = fc.constantFrom<unknown>(0, 5, 10000, '5', 'EUR', null, true)
+const common = {
+  detectors: counts('private_key', 'aws_key'),
+  phrases: list('production', 'secret'),
+  paths: mostly(
+    {},
+    fc.dictionary(fc.constantFrom('$.amount', '$.currency'), fc.array(scalar, { maxLength: 2 })),
+  ),
+  incomplete: list('json: too deep', 'text: cut'),
+}
+const http = fc.record({
+  method: fc.constantFrom('GET', 'POST', 'DELETE', '*'),
+  segments: fc.oneof(
+    fc.constantFrom(['orders', '1'], ['orders', '1', 'lines', '2'], ['orders', '1', 'notes', '2']),
+    fc.array(segment, { maxLength: 4 }),
+  ),
+  query: mostly(
+    {},
+    fc.dictionary(fc.constantFrom('mode', 'preview', 'signature'), list('draft', '1')),
+  ),
+  body_bytes: fc.constantFrom(0, 10, -1),
+  inspected: mostly(true, fc.constant(false)),
+})
+const anthropic = fc.record({
+  model: fc.constantFrom('claude-exact', 'claude-family-1', 'claude-family-2', 'ü'),
+  token_estimate: mostly(10, fc.constant(5000)),
+  server_tools: list('web_search_1', 'code_execution_1'),
+  mcp_servers: list('mcp.example.com'),
+  url_sources: list('a.example.com', 'example.com'),
+  provider_features: list('container'),
+  betas: list('files-1'),
+  unknown_fields: list('novelty'),
+  unknown_blocks: list('hologram'),
+  uninspected_blocks: list('image'),
+})
+const tool = fc.record({
+  name: mostly('Bash', fc.constantFrom('Read', 'mcp__docs__search')),
+  input: fc.dictionary(fc.constantFrom('command', 'sql'), fc.constantFrom('ls', 'DROP  TABLE a')),
+})
+const shell = fc.record({
+  commands: fc.array(
+    fc.record({
+      name: fc.constantFrom('rm', 'git', 'curl', 'dd', '?', 'su'),
+      args: list('push', 'of=/dev/sda', 'drop\ttable x'),
+      flags: list('-r', '-f', '--forc', '-delete'),
+      wrappers: list('sudo'),
+    }),
+    { maxLength: 2 },
+  ),
+  pipes_into: list('sh'),
+  redirects: fc.array(
+    fc.record({ op: fc.constant('>'), target: fc.constantFrom('/dev/sda', '/dev/null') }),
+    { maxLength: 1 },
+  ),
+  undetermined: list('eval'),
+})
+
+const ask = (name: string, connection: string, facts: fc.Arbitrary<object>) =>
+  fc
+    .record({ subject, facts, people: fc.option(fc.subarray(['alice', 'bob'])) })
+    .map(({ subject, facts, people }) => ({
+      subject,
+      action: { name },
+      resource: {
+        id: (facts as { tool?: { name: string } }).tool?.name ?? '',
+        properties: { connection },
+      },
+      context: { facts, ...(people && { approval: { id: 'a', approvers: people } }) },
+    }))
+const request = fc.oneof(
+  ask('http.request', 'orders', fc.record({ ...common, http })),
+  ask('anthropic.messages.create', 'model', fc.record({ ...common, anthropic })),
+  ask('anthropic.tool_use', 'model', fc.record({ ...common, tool, shell })),
+)
+
+test('opa and the engine agree on requests put together at random', async () => {
+  const seed = Math.floor(Math.random() * 2 ** 31)
+  const requests = fc.sample(request, { numRuns: 600, seed })
+  const fixtures = prepareData(await readPolicyData('rego/fixtures')).data
+  const wanted = await decideWithOpa(opa, { folder, data: fixtures }, requests)
+  const decide = await decider(fixtures)
+  const effects: Record<string, number> = {}
+  for (const [at, one] of requests.entries()) {
+    const verdict = decide(one) as { effect: string }
+    expect(verdict, `seed ${seed}, request ${JSON.stringify(one)}`).toEqual(wanted[at])
+    effects[verdict.effect] = (effects[verdict.effect] ?? 0) + 1
+  }
+  // Each effect often enough for the comparison to mean something.
+  for (const effect of ['allow', 'approve', 'deny']) expect(effects[effect]).toBeGreaterThan(5)
+})
