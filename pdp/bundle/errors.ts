@@ -1,0 +1,20 @@
+export type BundleErrorCode =
+  | 'BUNDLE_READ'
+  | 'BUNDLE_TOO_LARGE'
+  | 'BUNDLE_ARCHIVE'
+  | 'BUNDLE_UNSUPPORTED'
+  | 'BUNDLE_MANIFEST'
+  | 'BUNDLE_DATA'
+  | 'BUNDLE_PROFILE'
+  | 'BUNDLE_POLICY'
+  | 'BUNDLE_SELF_TEST'
+
+/** Why a bundle was refused. The message names the file within the bundle. */
+export class BundleError extends Error {
+  readonly code: BundleErrorCode
+  constructor(code: BundleErrorCode, message: string, options?: { cause: unknown }) {
+    super(message, options)
+    this.name = 'BundleError'
+    this.code = code
+  }
+}

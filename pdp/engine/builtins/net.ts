@@ -1,0 +1,164 @@
+import { isIPv4, isIPv6 } from 'node:net'
+import { isArray, isObject, isSet, num, type Value } from '../value.ts'
+import { elements, failed, text } from './arguments.ts'
+import type { Builtins } from './builtin.ts'
+
+/** Blocks of addresses. IPv4 addresses are the IPv6 ones mapped to them, as in Go. */
+export const net: Builtins = {
+  'net.cidr_is_valid': (args) => typeof args[0] === 'string' && parseBlock(args[0]) !== undefined,
+  'net.cidr_expand': (args) => {
+    const { first, last } = block(text(args, 0))
+    if (last - first >= MOST_EXPANDED)
+      throw new Error(`net.cidr_expand: more than ${MOST_EXPANDED} addresses`)
+    const addresses = new Set<string>()
+    for (let one = first; one <= last; one += 1n) addresses.add(addressText(one))
+    return addresses
+  },
+  'net.cidr_contains_matches': (args) => {
+    const [blocks, others] = [indexed(args[0]), indexed(args[1])]
+    return new Set(
+      blocks.flatMap(([outer, i]) =>
+        others.filter(([inner]) => contains(outer, inner)).map(([, j]) => [i, j]),
+      ),
+    )
+  },
+  'net.cidr_merge': (args) => new Set(merge(elements(args, 0).map(mergeable))),
+}
+
+const MOST_EXPANDED = 65_536n
+const MAPPED = 0xffffn << 32n
+
+type Block = { readonly first: bigint; readonly last: bigint }
+
+function block(written: string): Block {
+  const parsed = parseBlock(written)
+  if (parsed) return parsed
+  throw failed(`invalid CIDR address: ${written}`)
+}
+
+function parseBlock(written: string): Block | undefined {
+  const [, address = '', prefix = ''] = /^([^/]+)\/(\d{1,3})$/.exec(written) ?? []
+  const parsed = parseAddress(address)
+  const bits = isIPv4(address) ? 32 : 128
+  if (parsed === undefined || Number(prefix) > bits || /^0\d/.test(prefix)) return undefined
+  return around(parsed, bits - Number(prefix))
+}
+
+/** The block of `2^host` addresses that an address is in. */
+function around(address: bigint, host: number): Block {
+  const first = (address >> BigInt(host)) << BigInt(host)
+  return { first, last: first + (1n << BigInt(host)) - 1n }
+}
+
+function parseAddress(address: string): bigint | undefined {
+  if (isIPv4(address)) return MAPPED | BigInt(`0x${ipv4Hex(address)}`)
+  if (!isIPv6(address) || address.includes('%')) return undefined
+  const groups = address
+    .replace(/[\d.]+$/, (tail) =>
+      tail.includes('.') ? ipv4Hex(tail).replace(/^(.{4})/, '$1:') : tail,
+    )
+    .split('::')
+    .map((side) => (side === '' ? [] : side.split(':')))
+  const [head = [], tail] = groups
+  const zeros = tail === undefined ? [] : Array<string>(8 - head.length - tail.length).fill('0')
+  const all = [...head, ...zeros, ...(tail ?? [])]
+  return BigInt(`0x${all.map((group) => group.padStart(4, '0')).join('')}`)
+}
+
+const ipv4Hex = (address: string): string =>
+  address
+    .split('.')
+    .map((part) => Number(part).toString(16).padStart(2, '0'))
+    .join('')
+
+const isMapped = (address: bigint): boolean => address >> 32n === 0xffffn
+
+function addressText(address: bigint): string {
+  if (isMapped(address)) return ipv4Text(address)
+  const groups = Array.from({ length: 8 }, (_, at) =>
+    ((address >> BigInt(112 - 16 * at)) & 0xffffn).toString(16),
+  )
+  // RFC 5952 §4.2: the first longest run of two zeros or more is `::`.
+  let [start, length] = [0, 1]
+  for (let at = 0; at < 8; at += 1) {
+    const run = groups.slice(at).findIndex((group) => group !== '0')
+    const zeros = run === -1 ? 8 - at : run
+    if (zeros > length) [start, length] = [at, zeros]
+  }
+  if (length < 2) return groups.join(':')
+  return `${groups.slice(0, start).join(':')}::${groups.slice(start + length).join(':')}`
+}
+
+const ipv4Text = (address: bigint): string =>
+  [24n, 16n, 8n, 0n].map((shift) => (address >> shift) & 0xffn).join('.')
+
+/** Addresses and blocks with where they are: their index, themselves, or their key. */
+function indexed(value: Value | undefined): (readonly [string, Value])[] {
+  if (value === undefined) return []
+  if (typeof value === 'string') return [[value, value]]
+  if (isArray(value)) return value.map((one, at) => [matchText(one), num(at)])
+  if (isSet(value)) return [...value].map((one) => [matchText(one), one])
+  return isObject(value) ? [...value].map(([key, one]) => [matchText(one), key]) : []
+}
+
+function matchText(value: Value): string {
+  const first = isArray(value) ? value[0] : value
+  if (typeof first === 'string') return first
+  throw failed('element must be string or non-empty array')
+}
+
+function contains(outer: string, inner: string): boolean {
+  const { first, last } = block(outer)
+  const address = parseAddress(inner)
+  const within = address === undefined ? block(inner) : { first: address, last: address }
+  return first <= within.first && within.last <= last
+}
+
+/** A block that was not merged keeps its text, with the host bits that a lone address has. */
+type Range = { readonly first: bigint; readonly last: bigint; readonly text?: string }
+
+function mergeable(value: Value): Range {
+  if (typeof value !== 'string') throw failed('element must be string')
+  const address = parseAddress(value)
+  if (address === undefined) {
+    const parsed = block(value)
+    return { ...parsed, text: blocksOf(parsed).join() }
+  }
+  if (!isMapped(address)) throw failed('IPv6 invalid: needs prefix length')
+  // The mask of the address's class, as before CIDR.
+  const top = Number((address >> 24n) & 0xffn)
+  const prefix = top < 0x80 ? 8 : top < 0xc0 ? 16 : 24
+  return { ...around(address, 32 - prefix), text: `${ipv4Text(address)}/${prefix}` }
+}
+
+function merge(ranges: readonly Range[]): string[] {
+  const order = (a: bigint, b: bigint): number => (a < b ? -1 : a > b ? 1 : 0)
+  const merged: Range[] = ranges.toSorted(
+    (a, b) => order(a.last, b.last) || order(a.first, b.first),
+  )
+  for (let at = merged.length - 1; at > 0; at -= 1) {
+    const [before, one] = [merged[at - 1], merged[at]]
+    if (!before || !one || one.first - 1n > before.last) continue
+    const first = before.first < one.first ? before.first : one.first
+    merged.splice(at - 1, 2, { first, last: one.last })
+  }
+  return merged.flatMap((range) => (range.text === undefined ? blocksOf(range) : [range.text]))
+}
+
+/** The fewest blocks that make up a range. */
+function blocksOf({ first, last }: Block): string[] {
+  const blocks: string[] = []
+  for (let at = first; at <= last;) {
+    let host = 0
+    while (
+      host < 128 &&
+      at % (1n << BigInt(host + 1)) === 0n &&
+      at + (1n << BigInt(host + 1)) - 1n <= last
+    )
+      host += 1
+    const bits = isMapped(at) && host <= 32 ? 32 : 128
+    blocks.push(`${addressText(at)}/${bits - host}`)
+    at += 1n << BigInt(host)
+  }
+  return blocks
+}

@@ -1,0 +1,31 @@
+import type { Builtins } from './builtin.ts'
+import { collections } from './collections.ts'
+import { crypto } from './crypto.ts'
+import { encoding } from './encoding.ts'
+import { json } from './json.ts'
+import { jwt } from './jwt.ts'
+import { net } from './net.ts'
+import { regex } from './regex.ts'
+import { semver } from './semver.ts'
+import { sprintf } from './sprintf.ts'
+import { strings } from './strings.ts'
+import { time } from './time.ts'
+import { units } from './units.ts'
+import { yaml } from './yaml.ts'
+
+/** Every builtin that the engine has. A new family is a file and a line. */
+export const builtins: Builtins = {
+  ...collections,
+  ...crypto,
+  ...encoding,
+  ...json,
+  ...jwt,
+  ...net,
+  ...regex,
+  ...semver,
+  ...sprintf,
+  ...strings,
+  ...time,
+  ...units,
+  ...yaml,
+}

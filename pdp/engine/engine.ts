@@ -1,0 +1,166 @@
+import { err, ok, type Result } from '../contract/result.ts'
+import type { Builtin } from './builtins/builtin.ts'
+import { builtins as registry } from './builtins/registry.ts'
+import { EngineError, type EvaluationError } from './errors.ts'
+import { Abort, createInstance, type Instance, link, OutOfSteps } from './instance.ts'
+import { compileModule, loadData, PAGE_BYTES, type PolicyModule } from './module.ts'
+
+/**
+ * Evaluates Rego that OPA compiled to WebAssembly.
+ *
+ * An instance that threw is replaced by a copy of the memory as it was after the data was loaded, because a throw
+ * leaves the module's own stack behind: hundreds of them would make every later evaluation fail.
+ */
+export type Engine = {
+  /** Whatever `createEngine` was given to name this policy. */
+  readonly revision: string
+  /** Builtins that the policy asks of the host, sorted. */
+  readonly builtins: readonly string[]
+  /** Paths of entrypoints, `a/b/c` for `data.a.b.c`, sorted. */
+  readonly entrypoints: readonly string[]
+  /**
+   * Never throws. Synchronous: a batch is a loop, without cost beside its items.
+   * @param input what JSON can say; `undefined` for no input document.
+   * @returns the document's value as JSON gives it; `undefined` where the policy has none.
+   */
+  readonly evaluate: (entrypoint: string, input: unknown) => Result<unknown, EvaluationError>
+}
+
+export type EngineOptions = {
+  /** A module built by `opa build -t wasm`, never with `-O`: optimising takes absent data as undefined. */
+  readonly wasm: Uint8Array
+  /** The data document: an object, or its JSON as bytes, which keeps literals of numbers. */
+  readonly data: object
+  readonly revision: string
+  /** Most loops and calls of one evaluation. The default is a few tenths of a second. */
+  readonly steps?: number
+  /** Most memory of an instance. Default 512 MiB. */
+  readonly mostBytes?: number
+  /** Builtins beside or in place of the engine's own. */
+  readonly builtins?: Readonly<Record<string, Builtin>>
+}
+
+const STEPS = 20_000_000
+const MOST_BYTES = 512 * 1024 * 1024
+/** Memory that a large input took is given back when it is past this. */
+const SPARE_BYTES = 32 * 1024 * 1024
+
+/** @throws {EngineError} when the module, its builtins or the data cannot be had. */
+export function createEngine(options: EngineOptions): Engine {
+  const { data, revision, steps = STEPS } = options
+  if (!Number.isInteger(steps) || steps < 1 || steps > 0x7fffffff)
+    throw new TypeError('steps must be an integer from 1 to 2147483647')
+  const mostPages = Math.ceil((options.mostBytes ?? MOST_BYTES) / PAGE_BYTES)
+  const policy = compileModule(options.wasm)
+  const builtins = bindBuiltins(policy, { ...registry, ...options.builtins })
+  if (policy.entrypoints.size === 0)
+    throw new EngineError('ENGINE_ENTRYPOINTS', 'the module has no entrypoints')
+  const linkTo = (memory: WebAssembly.Memory) => link(memory, builtins).imports
+  const snapshot = loadData(policy, data, linkTo, mostPages)
+  const mostKept = snapshot.bytes.length + SPARE_BYTES
+
+  /** @param last its memory is used again, unless it grew large. */
+  const renew = (last: Instance | undefined): Instance => {
+    const spent = last && last.memory.buffer.byteLength <= mostKept ? last.memory : undefined
+    return createInstance(policy, snapshot, builtins, mostPages, spent)
+  }
+  let instance: Instance | undefined = renew(undefined)
+
+  return {
+    revision,
+    builtins: [...policy.builtins.values()].sort(),
+    entrypoints: [...policy.entrypoints.keys()].sort(),
+    evaluate: (entrypoint, input) => {
+      const id = policy.entrypoints.get(entrypoint)
+      if (id === undefined)
+        return err({
+          code: 'ENGINE_ENTRYPOINT',
+          message: `the policy has no entrypoint ${entrypoint}`,
+        })
+      const json = inputJson(input)
+      if (!json.ok) return json
+      let running: Instance | undefined
+      try {
+        running = instance ?? renew(undefined)
+        // Whatever ends this evaluation early, the instance is gone.
+        instance = undefined
+        const answer = running.run(id, json.value, steps, { input })
+        const value = resultValue(answer)
+        instance = running.memory.buffer.byteLength > mostKept ? undefined : running
+        return ok(value)
+      } catch (thrown) {
+        instance = tryRenew(renew, running)
+        return err(evaluationError(thrown))
+      }
+    },
+  }
+}
+
+/** Every builtin of the module is known when it is loaded; one that is not there refuses the module. */
+function bindBuiltins(
+  policy: PolicyModule,
+  known: Readonly<Record<string, Builtin>>,
+): ReadonlyMap<number, Builtin> {
+  const missing = [...policy.builtins.values()].filter((name) => !Object.hasOwn(known, name))
+  if (missing.length > 0) {
+    const names = missing.sort().join(', ')
+    throw new EngineError(
+      'ENGINE_BUILTIN_MISSING',
+      `the policy calls builtins that the engine has not: ${names}`,
+    )
+  }
+  return new Map(
+    [...policy.builtins].flatMap(([id, name]) => (known[name] ? [[id, known[name]]] : [])),
+  )
+}
+
+/** When there is no memory now, the next evaluation tries again; until then all of them fail, none is wrong. */
+function tryRenew(
+  renew: (last: Instance | undefined) => Instance,
+  last: Instance | undefined,
+): Instance | undefined {
+  try {
+    return renew(last)
+  } catch {
+    return undefined
+  }
+}
+
+/** The module has one document, or none: `[{"result": …}]` or `[]`. */
+function resultValue(json: string): unknown {
+  const results = JSON.parse(json) as readonly { readonly result: unknown }[]
+  return results[0]?.result
+}
+
+function inputJson(input: unknown): Result<string | undefined, EvaluationError> {
+  if (input === undefined) return ok(undefined)
+  try {
+    const json = JSON.stringify(input) as string | undefined
+    if (json === undefined) throw new TypeError(`a ${typeof input} has no JSON`)
+    return ok(json.includes('\\ud') ? withoutLoneSurrogates(json) : json)
+  } catch (error) {
+    return err({ code: 'ENGINE_INPUT', message: `the input has no JSON: ${messageOf(error)}` })
+  }
+}
+
+/** The module aborts on escapes of lone surrogates; OPA reads them as U+FFFD. */
+function withoutLoneSurrogates(json: string): string {
+  return json.replace(/\\(?:ud[89a-f][0-9a-f]{2}|.)/g, (escape) =>
+    escape.startsWith('\\ud') ? '\ufffd' : escape,
+  )
+}
+
+function evaluationError(thrown: unknown): EvaluationError {
+  const message = messageOf(thrown)
+  if (thrown instanceof OutOfSteps)
+    return { code: 'ENGINE_STEPS', message: 'the policy took more steps than an evaluation may' }
+  // The ABI has no codes; both messages are those of the module's compiler.
+  if (thrown instanceof Abort)
+    return { code: message.endsWith(' conflict') ? 'ENGINE_CONFLICT' : 'ENGINE_ABORT', message }
+  if (thrown instanceof WebAssembly.RuntimeError || thrown instanceof RangeError)
+    return { code: 'ENGINE_TRAP', message }
+  return { code: 'ENGINE_BUILTIN', message }
+}
+
+const messageOf = (thrown: unknown): string =>
+  thrown instanceof Error ? thrown.message : String(thrown)

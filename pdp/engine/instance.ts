@@ -1,0 +1,168 @@
+import { BuiltinError, EngineError } from './errors.ts'
+import { FUEL_EXPORT } from './fuel.ts'
+import { type Abi, PAGE_BYTES, type PolicyModule, type Snapshot } from './module.ts'
+import { type Builtin, type Host } from './builtins/builtin.ts'
+import { parseValue, writeValue } from './value.ts'
+
+/** How often the heap is emptied, in evaluations: compiled patterns live in it and are kept until then. */
+const EVALUATIONS_A_HEAP = 16
+/** Unless so many bytes were allocated before. */
+const WARM_BYTES = 4 * 1024 * 1024
+
+/** One WebAssembly instance on one memory. After a throw it must not be used again: its stack has leaked. */
+export type Instance = {
+  readonly memory: WebAssembly.Memory
+  /**
+   * @param input JSON; `undefined` for no input.
+   * @param steps most loops and calls.
+   * @returns the result set as JSON.
+   * @throws anything; see `evaluationError`.
+   */
+  readonly run: (entrypoint: number, input: string | undefined, steps: number, host: Host) => string
+}
+
+/** Thrown when the module gives up by itself; OPA's own message. */
+export class Abort extends Error {}
+/** Thrown when the steps of an evaluation are used up. */
+export class OutOfSteps extends Error {}
+
+type Table = ReadonlyMap<number, Builtin>
+
+/**
+ * @param spent a memory of the same module that may be used again; a new one is made without it.
+ * @throws {RangeError} when there is no memory left.
+ */
+export function createInstance(
+  module: PolicyModule,
+  snapshot: Snapshot,
+  builtins: Table,
+  mostPages: number,
+  spent?: WebAssembly.Memory,
+): Instance {
+  const memory =
+    spent ??
+    new WebAssembly.Memory({ initial: snapshot.bytes.length / PAGE_BYTES, maximum: mostPages })
+  const linked = link(memory, builtins)
+  const { exports } = new WebAssembly.Instance(module.module, linked.imports)
+  const abi = exports as unknown as Abi
+  const { text } = linked
+  linked.bind(abi)
+  // Written last: linking has put the module's initial data there.
+  new Uint8Array(memory.buffer).set(snapshot.bytes)
+  let evaluations = 0
+
+  return {
+    memory,
+    run: (entrypoint, input, steps, host) => {
+      const used = abi.opa_heap_ptr_get() - snapshot.heap
+      if (evaluations % EVALUATIONS_A_HEAP === 0 || used > WARM_BYTES) {
+        abi.opa_heap_ptr_set(snapshot.heap)
+        evaluations = 0
+      }
+      evaluations += 1
+      linked.enter(host)
+      abi[FUEL_EXPORT].value = steps
+      try {
+        const context = abi.opa_eval_ctx_new()
+        abi.opa_eval_ctx_set_data(context, snapshot.data)
+        if (input !== undefined) abi.opa_eval_ctx_set_input(context, text.write(input, 'json'))
+        abi.opa_eval_ctx_set_entrypoint(context, entrypoint)
+        abi.eval(context)
+        return text.read(abi.opa_json_dump(abi.opa_eval_ctx_get_result(context)))
+      } catch (cause) {
+        if (abi[FUEL_EXPORT].value === 0) throw new OutOfSteps('out of steps', { cause })
+        throw cause
+      }
+    },
+  }
+}
+
+/** Text in and out of a memory. */
+type TextPort = {
+  readonly read: (address: number) => string
+  /** Writes and parses; @returns the value's address. */
+  readonly write: (text: string, as: 'json' | 'value') => number
+}
+
+function textPort(memory: WebAssembly.Memory, abi: () => Abi): TextPort {
+  let view = Buffer.from(memory.buffer)
+  // Growth detaches the old buffer.
+  const bytes = (): Buffer =>
+    view.buffer === memory.buffer ? view : (view = Buffer.from(memory.buffer))
+  return {
+    read: (address) => {
+      const all = bytes()
+      return all.toString('utf8', address, all.indexOf(0, address))
+    },
+    write: (text, as) => {
+      const { opa_malloc, opa_json_parse, opa_value_parse } = abi()
+      // At most 3 bytes a UTF-16 unit; long text is measured.
+      const size = text.length < 16_384 ? text.length * 3 : Buffer.byteLength(text)
+      const address = opa_malloc(size)
+      const length = bytes().write(text, address)
+      const value = (as === 'json' ? opa_json_parse : opa_value_parse)(address, length)
+      if (value === 0) throw new Abort('the module cannot parse what it was given')
+      return value
+    },
+  }
+}
+
+/** The module's imports, for one memory. */
+export function link(
+  memory: WebAssembly.Memory,
+  builtins: Table,
+): {
+  readonly imports: Record<string, Record<string, unknown>>
+  readonly text: TextPort
+  readonly bind: (abi: Abi) => void
+  readonly enter: (host: Host) => void
+} {
+  let bound: Abi | undefined
+  let host: Host = { input: undefined }
+  const abi = (): Abi => {
+    if (!bound) throw new EngineError('ENGINE_MODULE', 'the module calls its host while it starts')
+    return bound
+  }
+  const text = textPort(memory, abi)
+
+  const call = (id: number, _context: number, ...addresses: number[]): number => {
+    const builtin = builtins.get(id)
+    // Refused when the module is loaded; an answer here would be made up.
+    if (!builtin) throw new EngineError('ENGINE_BUILTIN_MISSING', `there is no builtin ${id}`)
+    try {
+      const result = builtin(addresses.map(argument), host)
+      return result === undefined ? 0 : text.write(writeValue(result), 'value')
+    } catch (error) {
+      if (error instanceof BuiltinError) return 0
+      throw error
+    }
+  }
+  const argument = (address: number) => {
+    const { opa_value_dump, opa_free } = abi()
+    const dumped = opa_value_dump(address)
+    const value = parseValue(text.read(dumped))
+    opa_free(dumped)
+    return value
+  }
+
+  return {
+    text,
+    bind: (abi) => void (bound = abi),
+    enter: (next) => void (host = next),
+    imports: {
+      env: {
+        memory,
+        opa_abort: (address: number) => {
+          throw new Abort(text.read(address))
+        },
+        // `print` is compiled away; nothing of a policy's own goes to a log.
+        opa_println: () => {},
+        opa_builtin0: call,
+        opa_builtin1: call,
+        opa_builtin2: call,
+        opa_builtin3: call,
+        opa_builtin4: call,
+      },
+    },
+  }
+}

@@ -1,0 +1,223 @@
+import { BuiltinError } from './errors.ts'
+
+/** A number as its literal: Rego's numbers have any size and precision. */
+export class Num {
+  readonly literal: string
+  constructor(literal: string) {
+    this.literal = literal
+  }
+}
+
+/** A Rego value: arrays, sets and objects are JavaScript's own; keys of objects may be any value. */
+export type Value =
+  | null
+  | boolean
+  | string
+  | Num
+  | readonly Value[]
+  | ReadonlySet<Value>
+  | ReadonlyMap<Value, Value>
+
+export const isArray = (value: Value): value is readonly Value[] => Array.isArray(value)
+export const isSet = (value: Value): value is ReadonlySet<Value> => value instanceof Set
+export const isObject = (value: Value): value is ReadonlyMap<Value, Value> => value instanceof Map
+
+/** @param value an integer, or a finite float in its shortest decimal form. */
+export const num = (value: number | bigint): Num => new Num(String(value))
+
+const names = { null: 0, boolean: 1, number: 2, string: 3, array: 4, object: 5, set: 6 } as const
+export type TypeName = keyof typeof names
+
+export function typeName(value: Value): TypeName {
+  if (value === null) return 'null'
+  if (typeof value === 'boolean') return 'boolean'
+  if (typeof value === 'string') return 'string'
+  if (value instanceof Num) return 'number'
+  if (isArray(value)) return 'array'
+  return isSet(value) ? 'set' : 'object'
+}
+
+/** Rego's order over all values: by type, then within it. */
+export function compare(a: Value, b: Value): number {
+  const type = typeName(a)
+  const difference = names[type] - names[typeName(b)]
+  if (difference !== 0) return difference
+  if (a instanceof Num && b instanceof Num) return compareNumbers(a, b)
+  if (typeof a === 'string' && typeof b === 'string') return compareStrings(a, b)
+  if (typeof a === 'boolean') return Number(a) - Number(b)
+  if (a === null) return 0
+  return compareLists(flat(a), flat(b))
+}
+
+/** Elements in order; keys and values of objects by turns. */
+function flat(value: Value): readonly Value[] {
+  if (isArray(value)) return value
+  if (isSet(value)) return sorted(value)
+  if (!isObject(value)) return []
+  return sortedEntries(value).flat()
+}
+
+export const sorted = (values: Iterable<Value>): Value[] => [...values].sort(compare)
+
+export const sortedEntries = (object: ReadonlyMap<Value, Value>): [Value, Value][] =>
+  [...object].sort(([a], [b]) => compare(a, b))
+
+function compareLists(a: readonly Value[], b: readonly Value[]): number {
+  for (const [at, left] of a.entries()) {
+    const right = b[at]
+    if (right === undefined) return 1
+    const order = compare(left, right)
+    if (order !== 0) return order
+  }
+  return a.length - b.length
+}
+
+function compareNumbers(a: Num, b: Num): number {
+  if (a.literal === b.literal) return 0
+  const [x, y] = [toBigInt(a), toBigInt(b)]
+  if (x !== undefined && y !== undefined) return x < y ? -1 : x > y ? 1 : 0
+  return Number(a.literal) - Number(b.literal)
+}
+
+/** By code point, as UTF-8 bytes sort; JavaScript's own order is by UTF-16 unit. */
+export function compareStrings(a: string, b: string): number {
+  if (a === b) return 0
+  return Buffer.compare(Buffer.from(a), Buffer.from(b))
+}
+
+/** @returns the integer that a literal without fraction or exponent stands for. */
+export function toBigInt(number: Num): bigint | undefined {
+  return /^-?\d+$/.test(number.literal) ? BigInt(number.literal) : undefined
+}
+
+/**
+ * Parses what the module writes for a value: JSON, and sets as `{1, 2}` and `set()`, with any value as a key.
+ * @throws {SyntaxError} when it is something else, which means that the module is broken.
+ */
+export function parseValue(text: string): Value {
+  const reader = new TextReader(text)
+  const value = reader.value()
+  reader.end()
+  return value
+}
+
+const STRING = /"(?:[^"\\]|\\.)*"/y
+const NUMBER = /-?[\d.]+(?:[eE][+-]?\d+)?/y
+const SPACE = /[ \t\r\n]*/y
+
+class TextReader {
+  #at = 0
+  readonly #text: string
+  constructor(text: string) {
+    this.#text = text
+  }
+
+  value(): Value {
+    this.#match(SPACE)
+    switch (this.#text[this.#at] ?? '') {
+      case '"':
+        return JSON.parse(this.#match(STRING)) as string
+      case '[':
+        this.#at += 1
+        return this.#list(']')
+      case '{':
+        this.#at += 1
+        return this.#braces()
+      case 't':
+        return this.#word('true', true)
+      case 'f':
+        return this.#word('false', false)
+      case 'n':
+        return this.#word('null', null)
+      case 's':
+        return this.#word('set()', new Set())
+      default:
+        return new Num(this.#match(NUMBER))
+    }
+  }
+
+  end(): void {
+    this.#match(SPACE)
+    if (this.#at !== this.#text.length) throw this.#error()
+  }
+
+  #list(close: string): Value[] {
+    const values: Value[] = []
+    if (this.#take(close)) return values
+    do values.push(this.value())
+    while (this.#take(','))
+    if (!this.#take(close)) throw this.#error()
+    return values
+  }
+
+  /** An object, or a set: `{}` is the empty object. */
+  #braces(): Value {
+    if (this.#take('}')) return new Map()
+    const first = this.value()
+    if (!this.#take(':')) {
+      const rest = this.#take(',') ? this.#list('}') : (this.#close(), [])
+      return new Set([first, ...rest])
+    }
+    const object = new Map([[first, this.value()]])
+    while (this.#take(',')) {
+      const key = this.value()
+      if (!this.#take(':')) throw this.#error()
+      object.set(key, this.value())
+    }
+    this.#close()
+    return object
+  }
+
+  #close(): void {
+    if (!this.#take('}')) throw this.#error()
+  }
+
+  #take(mark: string): boolean {
+    this.#match(SPACE)
+    if (this.#text[this.#at] !== mark) return false
+    this.#at += 1
+    return true
+  }
+
+  #word(word: string, value: Value): Value {
+    if (!this.#text.startsWith(word, this.#at)) throw this.#error()
+    this.#at += word.length
+    return value
+  }
+
+  #match(pattern: RegExp): string {
+    pattern.lastIndex = this.#at
+    const match = pattern.exec(this.#text)
+    if (!match) throw this.#error()
+    this.#at = pattern.lastIndex
+    return match[0]
+  }
+
+  #error(): SyntaxError {
+    return new SyntaxError(`the module wrote a value that cannot be read, at ${this.#at}`)
+  }
+}
+
+/** Writes a value for the module to parse; the opposite of `parseValue`. */
+export function writeValue(value: Value): string {
+  if (value instanceof Num) return value.literal
+  if (isArray(value)) return `[${value.map(writeValue).join(',')}]`
+  if (isSet(value)) return value.size === 0 ? 'set()' : `{${[...value].map(writeValue).join(',')}}`
+  if (isObject(value))
+    return `{${[...value].map(([key, one]) => `${writeValue(key)}:${writeValue(one)}`).join(',')}}`
+  // The module's parser aborts on a lone surrogate; OPA reads it as U+FFFD.
+  return JSON.stringify(typeof value === 'string' ? value.toWellFormed() : value)
+}
+
+/** JSON's values as Rego's. @throws {BuiltinError} for numbers that JSON cannot have. */
+export function fromJson(json: unknown): Value {
+  if (json === null || typeof json === 'boolean' || typeof json === 'string') return json
+  if (typeof json === 'bigint' || (typeof json === 'number' && Number.isFinite(json)))
+    return num(json)
+  if (Array.isArray(json)) return json.map(fromJson)
+  if (json instanceof Map)
+    return new Map([...json].map(([key, one]) => [fromJson(key), fromJson(one)]))
+  if (typeof json === 'object')
+    return new Map(Object.entries(json).map(([key, one]) => [key, fromJson(one)]))
+  throw new BuiltinError('eval_builtin_error', `a ${typeof json} is no value`)
+}

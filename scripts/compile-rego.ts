@@ -1,0 +1,43 @@
+import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { dirname, join } from 'node:path'
+import { readArchive } from '../pdp/bundle/archive.ts'
+import type { Opa } from './opa.ts'
+
+const MOST_UNPACKED_BYTES = 256 * 1024 * 1024
+
+/** The rules do not compile; the message is OPA's own, with file, line and column. */
+export class RegoError extends Error {}
+
+/**
+ * Compiles rules to WebAssembly. They are compiled in a folder of their own, so that the module names its files the
+ * same wherever they came from.
+ * @param files rules by path, `a/b.rego`.
+ * @param entrypoints paths of documents, `a/b/c` for `data.a.b.c`.
+ * @throws {RegoError}
+ */
+export async function compileRego(
+  opa: Opa,
+  files: ReadonlyMap<string, string | Uint8Array>,
+  entrypoints: readonly string[],
+): Promise<Uint8Array> {
+  const folder = await mkdtemp(join(tmpdir(), 'countersign-rego-'))
+  try {
+    const rules = join(folder, 'rules')
+    for (const [name, content] of files) {
+      await mkdir(dirname(join(rules, name)), { recursive: true })
+      await writeFile(join(rules, name), content)
+    }
+    const target = join(folder, 'opa.tar.gz')
+    // Never -O: it takes data that is loaded later as undefined, and a deny becomes an allow.
+    const flags = ['--target', 'wasm', ...entrypoints.flatMap((path) => ['--entrypoint', path])]
+    const args = ['build', ...flags, '--output', target, ...[...files.keys()].sort()]
+    const built = await opa.run(args, { cwd: rules })
+    if (built.code !== 0) throw new RegoError((built.stderr || built.stdout).trim())
+    const wasm = readArchive(await readFile(target), MOST_UNPACKED_BYTES).get('policy.wasm')
+    if (!wasm) throw new RegoError('opa build made no policy.wasm')
+    return wasm
+  } finally {
+    await rm(folder, { recursive: true, force: true })
+  }
+}
