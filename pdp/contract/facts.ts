@@ -55,7 +55,10 @@ export const toolFacts = z.strictObject({
   /** Set when the name is `mcp__<server>__<tool>`. */
   mcp: z.strictObject({ server: z.string(), tool: z.string() }).optional(),
   input_bytes: z.int().nonnegative(),
-  /** Top-level string fields of the input, cut at 512 characters: `file_path`, `url`, … */
+  /**
+   * Top-level string fields of the input: `file_path`, `url`, … Documents (`content`, `new_string`, …) are cut at 512
+   * characters; others past 8 Ki, and then `incomplete` says so.
+   */
   input: z.record(z.string(), z.string()),
 })
 

@@ -233,7 +233,13 @@ export function createGate(parts: GateParts): Gate {
         enforcement,
         ...(body && { body }),
         chunk: (offset, body) =>
-          journal.append({ kind: 'chunk', operation_id: id, time_ms: now(), offset, body }),
+          journal.append({
+            kind: 'chunk',
+            operation_id: id,
+            time_ms: now(),
+            offset,
+            body: enforcement.record_body === 'metadata' ? nothing : body,
+          }),
         close: (outcome) =>
           (closed ??= journal.append({
             kind: 'outcome',
@@ -282,6 +288,8 @@ export function createGate(parts: GateParts): Gate {
 
   return { admit, profile }
 }
+
+const nothing = new Uint8Array(0)
 
 function describe(
   operation: Operation,

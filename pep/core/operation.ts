@@ -34,9 +34,10 @@ export type Operation = {
   readonly canonical: () => CanonicalAction | undefined
   /**
    * Makes the body that will be forwarded, masked as the enforcement says; called once, after `enforce` and
-   * before the intent is recorded. Absent: the body of `exchange` is forwarded as it came.
+   * before the intent is recorded. Absent: the body of `exchange` is forwarded as it came. `ok(undefined)`: it
+   * streams. A refusal here also keeps an approval from being used up in vain.
    */
-  readonly prepare?: (enforcement: Enforcement) => Result<Uint8Array, Refusal>
+  readonly prepare?: (enforcement: Enforcement) => Result<Uint8Array | undefined, Refusal>
   /** What the record holds; `body` is dropped or masked as the `record` obligation says. */
   readonly exchange: Exchange
   /** Which obligations this adapter can keep for this operation. Others refuse it. */

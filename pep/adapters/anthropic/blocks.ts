@@ -1,0 +1,190 @@
+import { StringDecoder } from 'node:string_decoder'
+import type { ByteMasker } from '../../mask/bytes.ts'
+import type { SseFrame } from '../../mask/sse.ts'
+import type { TextMasker } from '../../mask/text.ts'
+import type { Block } from './block.ts'
+import { isObject, type JsonObject, own } from './events.ts'
+import { isFixed, isSigned, TOOL_USE } from '../../facts/anthropic-fields.ts'
+import { altered, maskStrings, ReplyCut, type ReplyParts, SIGNED_FINDING } from './reply.ts'
+import { holdToolCall } from './tool-block.ts'
+
+/** What a part of a block is masked with; it keeps its state from event to event. */
+type Channel = {
+  readonly type: string
+  readonly field: string
+  readonly push: (text: string) => string
+  readonly end: () => string
+  readonly tally: () => void
+}
+
+const NOTHING = Buffer.alloc(0)
+
+/** @returns the block, and what of its start can go out. */
+export function openBlock(
+  parts: ReplyParts & { readonly maxInputBytes: number },
+  index: number,
+  event: JsonObject,
+  frame: SseFrame,
+): { block: Block; out: Buffer } {
+  const content = event['content_block']
+  if (!isObject(content) || typeof content['type'] !== 'string') {
+    throw new ReplyCut('a block has no type')
+  }
+  if (content['type'] === TOOL_USE) {
+    return { block: holdToolCall(parts, index, event, content, frame), out: NOTHING }
+  }
+  const block = streamBlock(parts, index, content['type'] === 'text')
+  const field = content['type']
+  const first = content[field]
+  if ((field === 'text' || field === 'thinking') && typeof first === 'string' && first !== '') {
+    // Text in the start may be the begin of a finding: it goes the way of a delta.
+    const start = { ...event, content_block: { ...content, [field]: '' } }
+    const delta = { index, delta: { type: `${field}_delta`, [field]: first } }
+    const frameOfDelta = { ...frame, raw: own('content_block_delta', delta) }
+    return {
+      block,
+      out: Buffer.concat([
+        maskEvent(parts, start) ?? own('content_block_start', { ...start }),
+        block.delta({ type: 'content_block_delta', ...delta }, frameOfDelta),
+      ]),
+    }
+  }
+  return { block, out: maskEvent(parts, event) ?? frame.raw }
+}
+
+/** A block whose text goes out as it comes, but for what may still become a finding. */
+function streamBlock(parts: ReplyParts, index: number, text: boolean): Block {
+  const channels = new Map<string, Channel>()
+
+  function channel(type: string, field: string): Channel {
+    const key = `${type}.${field}`
+    let known = channels.get(key)
+    if (known === undefined) {
+      known =
+        field === 'partial_json'
+          ? jsonChannel(parts, type, field)
+          : textChannel(parts, type, field, isSigned(field, { type }))
+      channels.set(key, known)
+    }
+    return known
+  }
+
+  function flush(): Buffer[] {
+    return [...channels.values()].flatMap(({ type, field, end }) => {
+      const tail = end()
+      return tail === ''
+        ? []
+        : [own('content_block_delta', { index, delta: { type, [field]: tail } })]
+    })
+  }
+
+  function delta(event: JsonObject, frame: SseFrame): Buffer {
+    const change = event['delta']
+    if (!isObject(change) || typeof change['type'] !== 'string') {
+      throw new ReplyCut('a delta has no type')
+    }
+    const { type, ...fields } = change
+    // The signature ends the thinking: what was held of it goes first.
+    const before = type === 'signature_delta' ? flush() : []
+    const { type: _type, index: _index, delta: _delta, ...others } = event
+    const masked = maskFields(type, fields)
+    const around = maskObject(parts, others)
+    if (masked.same && around === undefined) return Buffer.concat([...before, frame.raw])
+    if (masked.empty && around === undefined) return NOTHING
+    const out = own('content_block_delta', {
+      index,
+      ...others,
+      ...around,
+      delta: { type, ...masked.out },
+    })
+    return Buffer.concat([...before, out])
+  }
+
+  function maskFields(
+    type: string,
+    fields: JsonObject,
+  ): { out: JsonObject; same: boolean; empty: boolean } {
+    const out: JsonObject = { ...fields }
+    let same = true
+    let empty = true
+    for (const [field, value] of Object.entries(fields)) {
+      if (
+        typeof value === 'string' &&
+        (isSigned(field, { type }) || !isFixed(field, fields, value))
+      ) {
+        const text = channel(type, field).push(value)
+        out[field] = text
+        same &&= text === value
+        empty &&= text === ''
+      } else {
+        const inner = maskObject(parts, { [field]: value })
+        same &&= inner === undefined
+        empty = false
+        Object.assign(out, inner)
+      }
+    }
+    return { out, same, empty }
+  }
+
+  return {
+    held: false,
+    text,
+    delta,
+    tally: () => channels.forEach((one) => one.tally()),
+    stop(frame) {
+      const tail = flush()
+      channels.forEach((one) => one.tally())
+      return Promise.resolve({ out: Buffer.concat([...tail, frame.raw]) })
+    },
+  }
+}
+
+function textChannel(parts: ReplyParts, type: string, field: string, watch: boolean): Channel {
+  const masker: TextMasker = parts.mask.text()
+  const checked = (out: string): string => {
+    if (watch && altered(masker.counts, parts.altering)) {
+      throw new ReplyCut(SIGNED_FINDING)
+    }
+    return out
+  }
+  return {
+    type,
+    field,
+    push: (text) => checked(masker.push(text)),
+    end: () => checked(masker.end()),
+    tally: () => parts.findings.add(masker.counts, parts.altering),
+  }
+}
+
+/** JSON in pieces: the input of a tool that runs at the provider. */
+function jsonChannel(parts: ReplyParts, type: string, field: string): Channel {
+  const masker: ByteMasker = parts.mask.json()
+  const decoder = new StringDecoder('utf8')
+  let empty = true
+  return {
+    type,
+    field,
+    push(text) {
+      empty &&= text === ''
+      return decoder.write(masker.push(Buffer.from(text)))
+    },
+    // A tool without arguments may send no JSON at all.
+    end: () => (empty ? '' : decoder.write(masker.end()) + decoder.end()),
+    tally: () => parts.findings.add(masker.counts, parts.altering),
+  }
+}
+
+/** @returns the object with its text masked; `undefined`: nothing changed. */
+function maskObject(parts: ReplyParts, value: JsonObject): JsonObject | undefined {
+  if (Object.keys(value).length === 0) return undefined
+  const before = JSON.stringify(value)
+  const after = maskStrings(parts, before, value)
+  return before === after ? undefined : (JSON.parse(after) as JsonObject)
+}
+
+function maskEvent(parts: ReplyParts, event: JsonObject): Buffer | undefined {
+  const masked = maskObject(parts, event)
+  if (masked === undefined) return undefined
+  const { type, ...fields } = masked
+  return own(String(type), fields)
+}

@@ -1,0 +1,93 @@
+import type { Result } from '../../../pdp/contract/result.ts'
+import type { Findings, Masking } from '../../core/masks.ts'
+import type { Refusal } from '../../core/refusal.ts'
+import type { Counts } from '../../mask/types.ts'
+import { rewrite } from '../../facts/json-text.ts'
+import { isFixed, isSigned } from '../../facts/anthropic-fields.ts'
+
+/** A tool call of a reply, whole. */
+export type ToolCall = {
+  readonly name: string
+  /** The input as the model wrote it, JSON. */
+  readonly input: string
+}
+
+/** What text is masked with, and where findings are counted. */
+export type MaskingParts = Pick<Masking, 'mask' | 'altering'> & { readonly findings: Findings }
+
+/** What a reply needs to be inspected; the same for JSON and for a stream. */
+export type ReplyParts = MaskingParts & {
+  /** Decides a tool call and puts the decision on record. @returns the input to release, masked. */
+  readonly admit: (call: ToolCall, heartbeat?: () => void) => Promise<Result<string, Refusal>>
+}
+
+/** Policy chooses by the mask: one that alters cuts, one that observes lets it pass on record. */
+export const SIGNED_FINDING = 'the thinking holds something that must be masked'
+
+/** Why a reply cannot go on; what was already sent is safe. */
+export class ReplyCut extends Error {}
+
+/** Whether a masker found something that it altered. */
+export function altered(counts: Counts, altering: ReadonlySet<string>): boolean {
+  return Object.entries(counts).some(([name, count = 0]) => count > 0 && altering.has(name))
+}
+
+/**
+ * Masks every string of a JSON text that may be altered. Where nothing is found the text comes back as it was.
+ * @param from the document, or a part of it, that `value` was parsed from.
+ * @throws {ReplyCut} when something was found in thinking, which must not be altered.
+ */
+export function maskStrings(parts: MaskingParts, from: string, value: unknown): string {
+  if (!parts.mask.active) return from
+  const whole = (text: string): { out: string; found: boolean } => {
+    const masker = parts.mask.text()
+    const out = masker.push(text) + masker.end()
+    const found = altered(masker.counts, parts.altering)
+    parts.findings.add(masker.counts, parts.altering)
+    return { out, found }
+  }
+  return rewrite(
+    from,
+    value,
+    (node, key, parent) => {
+      if (typeof node === 'object' && node !== null) {
+        if (isFixed(key, parent, node)) return { skip: true }
+        if (key === 'input') return { replace: (text) => maskJson(parts, text) }
+        return {}
+      }
+      if (typeof node !== 'string') return {}
+      if (isSigned(key, parent)) {
+        if (whole(node).found) throw new ReplyCut(SIGNED_FINDING)
+        return {}
+      }
+      if (isFixed(key, parent, node)) return {}
+      const { out } = whole(node)
+      return out === node ? {} : { replace: () => JSON.stringify(out) }
+    },
+    undefined,
+  )
+}
+
+/** Masks a text of our own that quotes the reply. */
+export function maskText(parts: MaskingParts, text: string): string {
+  const masker = parts.mask.text()
+  const out = masker.push(text) + masker.end()
+  parts.findings.add(masker.counts, parts.altering)
+  return out
+}
+
+/** Masks a whole JSON text: strings, keys and numbers. */
+export function maskJson(parts: MaskingParts, text: string): string {
+  const masker = parts.mask.json()
+  const out = Buffer.concat([masker.push(Buffer.from(text)), masker.end()])
+  parts.findings.add(masker.counts, parts.altering)
+  return out.toString('utf8')
+}
+
+/** Redacts exact secrets wherever they stand: the last look at bytes that are not text. */
+export function redactLiterals(parts: MaskingParts, bytes: Buffer): Buffer {
+  const masker = parts.mask.literalBytes()
+  const out = Buffer.concat([masker.push(bytes), masker.end()])
+  parts.findings.add(masker.counts, parts.altering)
+  return out
+}

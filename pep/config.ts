@@ -1,0 +1,206 @@
+import { z } from 'zod'
+import { issuerConfig } from '../identity/issuer.ts'
+import { adapters } from './adapters/catalogue.ts'
+import { PepError } from './core/errors.ts'
+import { credentialConfig } from './credentials/open-credential.ts'
+import { secretSource } from './credentials/read-secret.ts'
+
+/** `countersign.yaml` as the enforcement point reads it. Every key is optional where a default is right. */
+
+const loopback = /^(?:127(?:\.\d{1,3}){3}|\[::1\]|localhost)$/
+
+/** `host:port`, the host of an IPv6 address in brackets. */
+const address = z
+  .string()
+  .regex(/^(?:\[[0-9a-fA-F:]+\]|[A-Za-z0-9.-]+):\d{1,5}$/, 'must be host:port')
+  .transform((text) => {
+    const at = text.lastIndexOf(':')
+    return { host: text.slice(0, at), port: Number(text.slice(at + 1)) }
+  })
+  .refine(({ port }) => port <= 65_535, 'the port is out of range')
+
+const listener = z
+  .strictObject({
+    address,
+    tls: z
+      .strictObject({
+        cert: z.string(),
+        key: z.string(),
+        /** Clients that have a certificate of this authority are named in `source.client_certificate`. */
+        client_ca: z.string().optional(),
+        /** Turns clients without a certificate away. */
+        require_client_certificate: z.boolean().default(false),
+      })
+      .optional(),
+    /** Says that something in front ends TLS, or that nobody else is on the network. */
+    dangerously_allow_plain_http: z.boolean().default(false),
+  })
+  .refine(
+    ({ address, tls, dangerously_allow_plain_http }) =>
+      tls !== undefined || loopback.test(address.host) || dangerously_allow_plain_http,
+    {
+      path: ['tls'],
+      message:
+        'plain HTTP is for loopback only: add tls: { cert, key }, or listen on 127.0.0.1, or set dangerously_allow_plain_http: true',
+    },
+  )
+  .refine(({ tls }) => !tls?.require_client_certificate || tls.client_ca !== undefined, {
+    path: ['tls', 'client_ca'],
+    message: 'require_client_certificate needs client_ca',
+  })
+export type ListenerConfig = z.infer<typeof listener>
+
+const limits = z.strictObject({
+  /** Most bytes of a request body that is read whole. */
+  body_bytes: z.int().positive().default(33_554_432),
+  /** Longest wait for a request's head. */
+  header_timeout_s: z.number().positive().max(600).default(15),
+  connect_timeout_s: z.number().positive().max(600).default(10),
+  /** Longest silence of either side. */
+  idle_timeout_s: z.number().positive().max(3600).default(300),
+})
+
+const pep = z.strictObject({
+  /** Its name in the record; unique among the enforcement points of one decision service. */
+  name: z
+    .string()
+    .regex(/^[A-Za-z0-9._-]{1,128}$/)
+    .default('pep-1'),
+  listen: z
+    .array(listener)
+    .min(1)
+    .default([listener.parse({ address: '127.0.0.1:8080' })]),
+  journal: z
+    .strictObject({
+      folder: z.string().default('.countersign/journal'),
+      max_backlog_bytes: z.int().positive().default(1_073_741_824),
+    })
+    .prefault({}),
+  limits: limits.prefault({}),
+  /** The decision service, when it is another process. */
+  pdp: z
+    .strictObject({
+      url: z.url().optional(),
+      token: secretSource.optional(),
+      /** Longest wait for one answer. */
+      deadline_ms: z.int().positive().max(60_000).default(2000),
+    })
+    .prefault({}),
+  /** Key of `hash` and `token` masks, base64, ≥ 32 bytes; the same in every instance. Default: one kept in `.countersign/`. */
+  mask_key: secretSource.optional(),
+})
+
+/** What every connection has, whatever its kind. */
+export const connectionBase = {
+  upstream: z.string().transform((text, context) => {
+    const url = URL.parse(text)
+    const wrong =
+      !url || !['https:', 'http:'].includes(url.protocol)
+        ? 'must be an https:// URL'
+        : url.username || url.password
+          ? 'must not hold a credential: name its source under credential.from'
+          : url.search || url.hash
+            ? 'must have no query and no fragment'
+            : undefined
+    if (url && wrong === undefined) return url
+    context.addIssue({ code: 'custom', message: wrong ?? 'must be a URL' })
+    return z.NEVER
+  }),
+  credential: credentialConfig.optional(),
+  /** The local stand-in that answers in development when the credential is not set. */
+  stand_in: z.string().optional(),
+  /** Certificates trusted for this upstream instead of the system's, a PEM file. */
+  upstream_ca: z.string().optional(),
+  /** Sends the credential and bodies over the network in the clear. */
+  dangerously_allow_plain_http: z.boolean().default(false),
+}
+
+export type ConnectionConfig = {
+  readonly kind: string
+  readonly upstream: URL
+  readonly credential?: z.infer<typeof credentialConfig> | undefined
+  readonly stand_in?: string | undefined
+  readonly upstream_ca?: string | undefined
+  /** Keys of the kind's own. */
+  readonly options: Readonly<Record<string, unknown>>
+}
+
+/** Paths of the enforcement point's own. */
+export const reservedNames: ReadonlySet<string> = new Set(['health', 'metrics'])
+
+const connectionName = z
+  .string()
+  .regex(/^[a-z0-9][a-z0-9_-]{0,62}$/, 'a connection is named by a-z, 0-9, _ and -')
+  .refine((name) => !reservedNames.has(name), 'this name is taken by a path of our own')
+
+const kinds = adapters.map((adapter) =>
+  z
+    .strictObject({
+      kind: z.literal(adapter.kind),
+      ...connectionBase,
+      ...adapter.options,
+    })
+    .refine(
+      ({ upstream, dangerously_allow_plain_http }) =>
+        upstream.protocol === 'https:' ||
+        loopback.test(upstream.hostname) ||
+        dangerously_allow_plain_http,
+      {
+        path: ['upstream'],
+        message:
+          'would be reached in the clear: use https://, or set dangerously_allow_plain_http: true',
+      },
+    )
+    .transform(({ kind, upstream, credential, stand_in, upstream_ca, ...options }) => ({
+      kind,
+      upstream,
+      credential,
+      stand_in,
+      upstream_ca,
+      options,
+    })),
+)
+
+const document = z.object({
+  development: z.boolean().default(false),
+  identity: z.strictObject({ issuers: z.array(issuerConfig).default([]) }).prefault({}),
+  pep: pep.prefault({}),
+  connections: z.record(connectionName, z.unknown()).default({}),
+})
+
+export type PepConfig = Omit<z.infer<typeof document>, 'connections'> & {
+  readonly connections: Readonly<Record<string, ConnectionConfig>>
+}
+
+/**
+ * Reads the enforcement point's sections of `countersign.yaml`; others (`pdp`) are the decision service's.
+ * @param value the parsed YAML document.
+ * @throws {PepError} PEP_CONFIG that names every key that is wrong and what it should be.
+ */
+export function parsePepConfig(value: unknown): PepConfig {
+  const parsed = document.safeParse(value ?? {})
+  const problems = parsed.success ? [] : problemsOf(parsed.error, [])
+  const connections: Record<string, ConnectionConfig> = {}
+  for (const [name, entry] of Object.entries(parsed.data?.connections ?? {})) {
+    const connection = parseConnection(entry)
+    if (typeof connection === 'string') problems.push(`connections.${name}: ${connection}`)
+    else if ('issues' in connection) problems.push(...problemsOf(connection, ['connections', name]))
+    else connections[name] = connection
+  }
+  if (!parsed.success || problems.length > 0) {
+    throw new PepError('PEP_CONFIG', `countersign.yaml:\n  ${problems.join('\n  ')}`)
+  }
+  return { ...parsed.data, connections }
+}
+
+function parseConnection(entry: unknown): ConnectionConfig | z.ZodError | string {
+  const kind = z.looseObject({ kind: z.string() }).safeParse(entry)
+  const index = adapters.findIndex((adapter) => adapter.kind === kind.data?.kind)
+  const schema = kinds[index]
+  if (!schema) return `kind must be one of ${adapters.map((adapter) => adapter.kind).join(', ')}`
+  const parsed = schema.safeParse(entry)
+  return parsed.success ? parsed.data : parsed.error
+}
+
+const problemsOf = (error: z.ZodError, above: readonly string[]): string[] =>
+  error.issues.map((issue) => `${[...above, ...issue.path].join('.')}: ${issue.message}`)

@@ -1,0 +1,91 @@
+import { createHmac } from 'node:crypto'
+import type { MaskObligation } from '../../pdp/contract/obligation.ts'
+import type { CustomDetector } from '../../pdp/contract/profile.ts'
+import { compileMask, type Mask } from '../mask/mask.ts'
+import type { Counts } from '../mask/types.ts'
+
+/** What masks are made with, besides what policy says. */
+export type MaskMaterial = {
+  /** Detectors of the profile that the decision was made under. */
+  readonly customs: readonly CustomDetector[]
+  /** The credential that was injected into this request. */
+  readonly literals: readonly string[]
+  /** `Context.session.id`: tokens of the `token` style hold within it. */
+  readonly session: string
+}
+
+export type Masking = {
+  readonly mask: Mask
+  /** Whether policy asks for anything; if not, only literals are looked for. */
+  readonly ruled: boolean
+  /** Whether values at JSON paths are altered, which only JSON has. */
+  readonly fields: boolean
+  /** Names of findings that alter; others are only counted. */
+  readonly altering: ReadonlySet<string>
+}
+
+/** Compiled masks, kept while the same ones are asked for. */
+export type Masks = {
+  /** @throws {PepMaskError} PEP_MASK_CONFIG for a rule that cannot be kept: refuse, never leave it out. */
+  readonly of: (rules: readonly MaskObligation[], material: MaskMaterial) => Masking
+}
+
+/** Most compiled masks that are kept; the oldest goes. */
+const MAX_KEPT = 256
+
+/** @param secret the deployment's mask key, ≥ 32 bytes, the same in every instance. */
+export function createMasks(secret: Uint8Array): Masks {
+  const derive = (purpose: string): Buffer => createHmac('sha256', secret).update(purpose).digest()
+  const hash = derive('countersign/mask/hash/v1')
+  const kept = new Map<string, Masking>()
+
+  function compile(rules: readonly MaskObligation[], material: MaskMaterial): Masking {
+    const altering = new Set<string>(['credential', 'field'])
+    for (const rule of rules) {
+      if (!rule.observe) rule.detectors?.forEach((name) => altering.add(name))
+    }
+    const token = derive(`countersign/mask/token/v1\n${material.session}`)
+    return {
+      mask: compileMask(rules, {
+        customs: material.customs,
+        literals: material.literals,
+        keys: { hash, token },
+      }),
+      ruled: rules.length > 0,
+      fields: rules.some((rule) => !rule.observe && (rule.fields?.length ?? 0) > 0),
+      altering,
+    }
+  }
+
+  return {
+    of(rules, material) {
+      const perSession = rules.some((rule) => rule.style === 'token')
+      const key = JSON.stringify([
+        rules,
+        rules.length > 0 ? material.customs : [],
+        material.literals,
+        perSession ? material.session : '',
+      ])
+      let masking = kept.get(key)
+      if (!masking) {
+        masking = compile(rules, material)
+        if (kept.size >= MAX_KEPT) kept.delete(kept.keys().next().value ?? '')
+        kept.set(key, masking)
+      }
+      return masking
+    },
+  }
+}
+
+/** Findings of one operation: altered, and only observed. */
+export class Findings {
+  readonly masked: Record<string, number> = {}
+  readonly observed: Record<string, number> = {}
+
+  add(counts: Counts, altering: ReadonlySet<string>): void {
+    for (const [name, count = 0] of Object.entries(counts)) {
+      const sum = altering.has(name) ? this.masked : this.observed
+      sum[name] = (sum[name] ?? 0) + count
+    }
+  }
+}

@@ -1,0 +1,256 @@
+import { afterOptions, expand, unquoted } from './shell-flags.ts'
+import { type ShellState, type Stdin, UNKNOWN } from './shell-state.ts'
+import {
+  containers,
+  execOptions,
+  interpreterName,
+  interpreters,
+  scriptOptions,
+  shells,
+  sshValued,
+  wrappers as wrapperTable,
+} from './shell-tables.ts'
+import { splitWrapper } from './shell-wrappers.ts'
+import { literal, type Token } from './shell-words.ts'
+
+export type CommandAnalysis = {
+  /** Describes one simple command and what it runs in turn. */
+  readonly run: (words: readonly Token[], wrappers: readonly string[], stdin: Stdin) => void
+}
+
+type Rest = {
+  readonly args: readonly Token[]
+  readonly wrappers: readonly string[]
+  readonly stdin: Stdin
+}
+
+/** @param walk describes a script that a command was given. */
+export function createAnalysis(
+  state: ShellState,
+  walk: (script: string, stdin: Stdin) => void,
+): CommandAnalysis {
+  function run(words: readonly Token[], wrappers: readonly string[], stdin: Stdin): void {
+    const [head, ...args] = words
+    if (head === undefined) return
+    const split = head.behind !== undefined && state.assigned.has(head.behind)
+    if (head.program === undefined || head.program === '' || split) {
+      state.undetermined('command name')
+      record('?', args, wrappers)
+      return
+    }
+    if (wrapped(head.program, args, wrappers, stdin)) return
+    record(head.program, args, wrappers)
+    consider(head.program, { args, wrappers, stdin })
+  }
+
+  /** Looks through `sudo`, `env`, … to what they run. */
+  function wrapped(
+    name: string,
+    args: readonly Token[],
+    before: readonly string[],
+    stdin: Stdin,
+  ): boolean {
+    const wrapper = wrapperTable.get(name)
+    if (wrapper === undefined) return false
+    const split = splitWrapper(wrapper, args)
+    if (split === 'prints') return false
+    for (const text of split.scripts) script(text, name, stdin)
+    if (split.unknown) state.undetermined(`options of ${name}`)
+    if (split.command.length === 0) return false
+    // xargs adds words that it reads; when the script says them itself they are known.
+    const more =
+      name === 'xargs' && stdin.kind === 'literal'
+        ? stdin.text.split(/\s+/).filter(Boolean).map(literal)
+        : []
+    if (name === 'xargs' && split.placeholder !== undefined) {
+      const hole = split.placeholder
+      const [head] = split.command
+      const inShell =
+        shells.has(head?.program ?? '') && split.command.some((w) => w.value.includes(hole))
+      if (inShell || head?.value.includes(hole)) state.undetermined('xargs makes a command')
+    }
+    run([...split.command, ...more], [...before, name], name === 'xargs' ? UNKNOWN : stdin)
+    return true
+  }
+
+  function record(name: string, args: readonly Token[], wrappers: readonly string[]): void {
+    const { words, flags, unknown } = expand(args, state.variables)
+    if (unknown) state.undetermined(`flags of ${name}`)
+    state.command({ name, args: words, flags, wrappers: [...wrappers] })
+  }
+
+  function script(text: Token, name: string, stdin: Stdin): void {
+    if (text.dynamic) state.undetermined(`script of ${name}`)
+    walk(text.value, stdin)
+  }
+
+  function consider(name: string, rest: Rest): void {
+    const { args, wrappers, stdin } = rest
+    if (shells.has(name)) return shell(name, args, stdin)
+    if (name === 'eval') return joined('eval', args, stdin)
+    if (name === 'trap' && args[0] && !/^(-|$|-[lp])$/.test(args[0].value))
+      return script(args[0], name, stdin)
+    if (name === 'alias') return aliases(args)
+    if (name === 'source' || name === '.') return sourced(args, stdin)
+    if (name === 'ssh') return ssh(args, stdin)
+    if (name === 'watch') return joined(name, afterOptions(args, 'n'), stdin)
+    if (name === 'at' || name === 'batch') return reads('sh', stdin)
+    if (name === 'git') return git(rest)
+    if (/^(g|m|n)?awk$/.test(name)) return awk(args)
+    if (name === 'parallel' && args.every((word) => word.value.startsWith('-')))
+      return reads('parallel', stdin)
+    options(name, rest)
+    interpreter(name, args, stdin)
+    if (containers.has(name)) suffixes(name, args, wrappers, stdin)
+  }
+
+  function shell(name: string, args: readonly Token[], stdin: Stdin): void {
+    for (let k = 0; k < args.length; k++) {
+      const word = args[k]
+      if (word === undefined) break
+      const { value } = word
+      if (/^[-+][a-zA-Z]*[oO]$/.test(value) || /^--(rcfile|init-file)$/.test(value)) {
+        k += 1
+        continue
+      }
+      if (/^-[a-zA-Z]*c[a-zA-Z]*$/.test(value)) {
+        const text = args.slice(k + 1).find((next) => !/^[-+][a-zA-Z]/.test(next.value))
+        if (text) script(text, name, stdin)
+        return
+      }
+      if (/^-[a-zA-Z]*s[a-zA-Z]*$/.test(value)) return reads(name, stdin)
+      if (value === '--' || (/^[-+]./.test(value) && !word.dynamic)) continue
+      return operand(name, word, stdin)
+    }
+    reads(name, stdin)
+  }
+
+  /** The file that an interpreter is to run. */
+  function operand(name: string, word: Token, stdin: Stdin): void {
+    if (word.process) {
+      state.fed(name)
+      state.undetermined(`${name} runs what another command writes`)
+    } else if (/^(-|\/dev\/stdin|\/dev\/fd\/\d+|\/proc\/self\/fd\/\d+)$/.test(word.value)) {
+      reads(name, stdin)
+    }
+  }
+
+  /** A shell that takes its script from standard input. */
+  function reads(name: string, stdin: Stdin): void {
+    if (stdin.kind === 'none') return
+    state.fed(name)
+    if (stdin.kind === 'literal') walk(stdin.text, UNKNOWN)
+    else state.undetermined(`${name} runs what another command writes`)
+  }
+
+  function interpreter(name: string, args: readonly Token[], stdin: Stdin): void {
+    const elsewhere = interpreters.get(interpreterName(name))
+    if (elsewhere === undefined) return
+    if (args.some((word) => elsewhere.test(word.value))) return
+    const file = args.find((word) => !word.value.startsWith('-') || word.value === '-')
+    if (file?.process) state.fed(name)
+    else if (
+      (file === undefined || /^(-|\/dev\/stdin|\/dev\/fd\/\d+)$/.test(file.value)) &&
+      stdin.kind !== 'none'
+    )
+      state.fed(name)
+  }
+
+  function joined(name: string, args: readonly Token[], stdin: Stdin): void {
+    if (args.some((word) => word.dynamic)) state.undetermined(`script of ${name}`)
+    if (args.length > 0) walk(args.map((word) => word.value).join(' '), stdin)
+  }
+
+  function aliases(args: readonly Token[]): void {
+    for (const word of args) {
+      const at = word.value.indexOf('=')
+      if (at < 0) continue
+      if (word.dynamic) state.undetermined('script of alias')
+      walk(unquoted(word.value.slice(at + 1)), UNKNOWN)
+    }
+  }
+
+  function sourced(args: readonly Token[], stdin: Stdin): void {
+    const [file] = args
+    if (file) operand('source', file, stdin)
+  }
+
+  function ssh(args: readonly Token[], stdin: Stdin): void {
+    const [, ...remote] = afterOptions(args, sshValued)
+    if (remote.length === 0) reads('ssh', stdin)
+    else joined('ssh', remote, stdin)
+  }
+
+  /** What git runs for its caller: aliases given on the command line, rebase, bisect, submodules. */
+  function git({ args, stdin }: Rest): void {
+    for (const [k, word] of args.entries()) {
+      const bang = /^(?:--config-env=)?alias\.[^=]*=!/.exec(word.value)
+      if (bang) script({ ...word, value: word.value.slice(bang[0].length) }, 'git', stdin)
+      const exec = /^--exec=(.*)$/s.exec(word.value)
+      if (exec) script({ ...word, value: exec[1] ?? '' }, 'git', stdin)
+      const next = args[k + 1]
+      if ((word.value === '-x' || word.value === '--exec') && next) script(next, 'git', stdin)
+      if (
+        /^(core\.(sshCommand|pager|editor|fsmonitor|hooksPath)|.*\.(cmd|textconv|command))=/i.test(
+          word.value,
+        )
+      )
+        state.undetermined('git runs a program of its configuration')
+      if (word.value === 'foreach')
+        joined(
+          'git',
+          args.slice(k + 1).filter((w) => w.value !== '--recursive'),
+          stdin,
+        )
+      if (word.value === 'run' && args[k - 1]?.value === 'bisect')
+        run(args.slice(k + 1), ['git'], stdin)
+    }
+  }
+
+  function awk(args: readonly Token[]): void {
+    const runs = /system\s*\(|\|\s*&?\s*(getline|")|"\s*\|/
+    if (args.some((word) => runs.test(word.value))) state.undetermined('awk runs a command')
+  }
+
+  /** Options that hold a script or begin a command. */
+  function options(name: string, { args, wrappers, stdin }: Rest): void {
+    const forScripts = scriptOptions.get(name) ?? []
+    const forCommands = execOptions.get(name) ?? []
+    for (const [k, word] of args.entries()) {
+      const [option, ...value] = word.value.split('=')
+      if (forScripts.includes(option ?? '')) {
+        const text = value.length > 0 ? { ...word, value: value.join('=') } : args[k + 1]
+        if (text) script(text, name, stdin)
+      }
+      if (forCommands.includes(word.value)) {
+        const end = args.findIndex((next, at) => at > k && /^[;+]$/.test(next.value))
+        run(args.slice(k + 1, end < 0 ? undefined : end), [...wrappers, name], UNKNOWN)
+      }
+    }
+  }
+
+  /**
+   * Commands inside arguments that are not parsed here: each word may begin one. Words that do not are listed as
+   * commands as well; that can only make policy stricter.
+   */
+  function suffixes(
+    name: string,
+    args: readonly Token[],
+    wrappers: readonly string[],
+    stdin: Stdin,
+  ): void {
+    let tried = 0
+    for (const [k, word] of args.entries()) {
+      if (word.value.startsWith('-') || word.program === undefined || word.value.includes('='))
+        continue
+      if (tried >= 8) break
+      tried += 1
+      const rest = args.slice(k + 1)
+      record(word.program, rest, [...wrappers, name])
+      if (shells.has(word.program)) shell(word.program, rest, stdin)
+    }
+    if (args.length > 64) state.incomplete(`too many arguments of ${name}`)
+  }
+
+  return { run }
+}
