@@ -93,7 +93,7 @@ export async function cruiseDirections(): Promise<{ cruised: number; violations:
   // dependency-cruiser reads TypeScript through the compiler's API, which TypeScript 7 does not have.
   registerHooks({
     resolve: (specifier, context, next) =>
-      next(specifier === 'typescript' ? 'typescript6' : specifier, context),
+      next(specifier.replace(/^typescript(?=\/|$)/, 'typescript6'), context),
   })
   const { cruise } = await import('dependency-cruiser')
   const options: ICruiseOptions = {
