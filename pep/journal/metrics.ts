@@ -34,11 +34,11 @@ export function createJournalMetrics(registry: Registry, backlog: () => number):
     labelNames: ['alarm'],
     registers,
   })
-  const waiting = new Gauge({
+  const waiting: Gauge = new Gauge({
     name: 'countersign_journal_backlog_bytes',
     help: 'Bytes on disk that the decision service has not committed yet',
     registers,
-    collect: () => waiting.set(backlog()),
+    collect: (): void => waiting.set(backlog()),
   })
   return {
     committed: (count, size, took_ms) => {

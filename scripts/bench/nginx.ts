@@ -1,7 +1,8 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { freePort, startProgram, type Running } from './processes.ts'
+import { freePort, type Running, startProgram } from './processes.ts'
+import { policyForOpa } from './workload.ts'
 
 /**
  * nginx as the upstream of both sides, and nginx `auth_request` → `opa run --server` as the peer: what many
@@ -15,8 +16,6 @@ export type Peer = {
 
 type PeerParts = {
   readonly opa: string
-  /** Folder with the policy's `.rego` files and its prepared `data.json`. */
-  readonly policy: string
   /** The decision input of the request that is measured. */
   readonly input: unknown
   /** What the upstream answers, JSON. */
@@ -75,6 +74,13 @@ http {
 `
 }
 
+/** `opa run --server` with the same rules and data that the bundle is built of. */
+export async function startOpa(opa: string, folder: string, port: number): Promise<Running> {
+  const args = ['run', '--server', '--addr', `127.0.0.1:${port}`, '--log-level', 'error']
+  const files = await policyForOpa(folder)
+  return startProgram(opa, [...args, ...files], `http://127.0.0.1:${port}/health`)
+}
+
 export async function startPeer(parts: PeerParts): Promise<Peer> {
   const folder = await mkdtemp(join(tmpdir(), 'countersign-nginx-'))
   const ports = { api: await freePort(), peer: await freePort(), opa: await freePort() }
@@ -86,9 +92,7 @@ export async function startPeer(parts: PeerParts): Promise<Peer> {
   try {
     const path = join(folder, 'nginx.conf')
     await writeFile(path, config(folder, ports, parts))
-    const opa = `http://127.0.0.1:${ports.opa}`
-    const args = ['run', '--server', '--addr', `127.0.0.1:${ports.opa}`, '--log-level', 'error']
-    started.push(await startProgram(parts.opa, [...args, parts.policy], `${opa}/health`))
+    started.push(await startOpa(parts.opa, folder, ports.opa))
     const upstream = `http://127.0.0.1:${ports.api}`
     started.push(await startProgram('nginx', ['-e', 'stderr', '-c', path], `${upstream}/`))
     return { upstream, url: `http://127.0.0.1:${ports.peer}`, stop }

@@ -9,9 +9,13 @@ export type Figure = {
   readonly peer: number | null
   readonly peer_name: string | null
   readonly ratio: number | null
-  readonly goal: number
-  readonly met: boolean
+  /** Absent for figures that are there to be known. */
+  readonly goal: number | null
+  readonly met: boolean | null
 }
+
+/** Takes what was measured and prints its figure. */
+export type Report = (measured: Measured) => void
 
 type Measured = {
   readonly suite: string
@@ -21,7 +25,7 @@ type Measured = {
   readonly ours: readonly number[]
   readonly peer?: readonly number[]
   readonly peer_name?: string
-  readonly goal: number
+  readonly goal?: number
   /** For latencies, memory and the like. */
   readonly lower_is_better?: boolean
 }
@@ -45,7 +49,7 @@ export function percentile(values: readonly number[], p: number): number {
 
 /** Medians over rounds; the ratio is the median of the ratios of rounds that ran next to each other. */
 export function figure(measured: Measured): Figure {
-  const { suite, metric, unit, goal, peer } = measured
+  const { suite, metric, unit, goal = null, peer } = measured
   const ours = median(measured.ours)
   const lower = measured.lower_is_better ?? false
   const ratio = peer
@@ -56,7 +60,9 @@ export function figure(measured: Measured): Figure {
         }),
       )
     : null
-  const met = ratio === null ? (lower ? ours <= goal : ours >= goal) : ratio >= goal
+  const reached = (value: number, limit: number, under: boolean): boolean =>
+    under ? value <= limit : value >= limit
+  const met = goal === null ? null : reached(ratio ?? ours, goal, ratio === null && lower)
   return {
     suite,
     metric,
@@ -73,7 +79,7 @@ export function figure(measured: Measured): Figure {
 const round = (value: number): number => Number(value.toPrecision(5))
 
 /** Prints figures as they come: a JSON object a line, or a line for people. */
-export function createReporter(json: boolean): (measured: Measured) => void {
+export function createReporter(json: boolean): Report {
   if (!json) console.log(`${availableParallelism()} cores, Node ${process.versions.node}`)
   return (measured) => {
     const f = figure(measured)
@@ -83,9 +89,9 @@ export function createReporter(json: boolean): (measured: Measured) => void {
     }
     const peer = f.ratio === null ? '' : `  ${f.peer_name} ${f.peer} ${f.unit}  ratio ${f.ratio}`
     const sign = measured.lower_is_better && f.ratio === null ? '≤' : '≥'
-    console.log(
-      `${f.met ? 'met ' : 'MISS'} ${f.suite} ${f.metric}: ${f.ours} ${f.unit}${peer}  (goal ${sign} ${f.goal})`,
-    )
+    const verdict = f.met === null ? '    ' : f.met ? 'met ' : 'MISS'
+    const goal = f.goal === null ? '' : `  (goal ${sign} ${f.goal})`
+    console.log(`${verdict} ${f.suite} ${f.metric}: ${f.ours} ${f.unit}${peer}${goal}`)
   }
 }
 

@@ -1,0 +1,45 @@
+import { parseArgs } from 'node:util'
+import { memory } from './bench/memory.ts'
+import { pdp } from './bench/pdp.ts'
+import { pep } from './bench/pep.ts'
+import { createReporter, type Report } from './bench/report.ts'
+import { stream } from './bench/stream.ts'
+
+/** `npm run bench -- <suite>… [--json]`: figures, side by side with the named peer in one run. Never part of a test. */
+
+const suites: Readonly<Record<string, (report: Report) => Promise<void>>> = {
+  pep,
+  pdp,
+  stream,
+  memory,
+}
+
+const usage = `Usage: npm run bench -- [suite...] [--json]
+
+Measures this machine and prints medians and ratios; every suite when none is named.
+
+  pep      requests/s and latency through the gateway ÷ nginx auth_request → opa, then 60 s sustained
+  pdp      decisions/s of /v1/decide ÷ opa run, one at a time and in batches of 100
+  stream   time added to each event, text held back, MB/s of the mask engine
+  memory   resident memory of \`npm start\` at rest and over 100,000 requests
+
+  --json   one object a line: { suite, metric, unit, ours, peer, peer_name, ratio, goal, met }
+
+pep, pdp and memory need wrk, pep also nginx (Debian: apt-get install wrk nginx-light). A goal that is missed
+does not change the exit code; a measurement that failed exits 1.`
+
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: { json: { type: 'boolean', default: false }, help: { type: 'boolean', default: false } },
+})
+const unknown = positionals.filter((name) => !Object.hasOwn(suites, name))
+if (values.help || unknown.length > 0) {
+  if (unknown.length > 0) console.error(`unknown suite: ${unknown.join(', ')}\n`)
+  console.error(usage)
+  process.exit(unknown.length > 0 ? 2 : 0)
+}
+const report = createReporter(values.json)
+const wanted = Object.entries(suites).filter(
+  ([name]) => positionals.length === 0 || positionals.includes(name),
+)
+for (const [, run] of wanted) await run(report)
