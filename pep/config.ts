@@ -3,52 +3,10 @@ import { issuerConfig } from '../identity/issuer.ts'
 import { adapters } from './adapters/catalogue.ts'
 import { PepError } from './core/errors.ts'
 import { credentialConfig } from './credentials/open-credential.ts'
-import { secretSource } from './credentials/read-secret.ts'
+import { isLoopback, listener } from '../server/address.ts'
+import { secretSource } from '../server/secret.ts'
 
 /** `countersign.yaml` as the enforcement point reads it. Every key is optional where a default is right. */
-
-const loopback = /^(?:127(?:\.\d{1,3}){3}|\[::1\]|localhost)$/
-
-/** `host:port`, the host of an IPv6 address in brackets. */
-const address = z
-  .string()
-  .regex(/^(?:\[[0-9a-fA-F:]+\]|[A-Za-z0-9.-]+):\d{1,5}$/, 'must be host:port')
-  .transform((text) => {
-    const at = text.lastIndexOf(':')
-    return { host: text.slice(0, at), port: Number(text.slice(at + 1)) }
-  })
-  .refine(({ port }) => port <= 65_535, 'the port is out of range')
-
-const listener = z
-  .strictObject({
-    address,
-    tls: z
-      .strictObject({
-        cert: z.string(),
-        key: z.string(),
-        /** Clients that have a certificate of this authority are named in `source.client_certificate`. */
-        client_ca: z.string().optional(),
-        /** Turns clients without a certificate away. */
-        require_client_certificate: z.boolean().default(false),
-      })
-      .optional(),
-    /** Says that something in front ends TLS, or that nobody else is on the network. */
-    dangerously_allow_plain_http: z.boolean().default(false),
-  })
-  .refine(
-    ({ address, tls, dangerously_allow_plain_http }) =>
-      tls !== undefined || loopback.test(address.host) || dangerously_allow_plain_http,
-    {
-      path: ['tls'],
-      message:
-        'plain HTTP is for loopback only: add tls: { cert, key }, or listen on 127.0.0.1, or set dangerously_allow_plain_http: true',
-    },
-  )
-  .refine(({ tls }) => !tls?.require_client_certificate || tls.client_ca !== undefined, {
-    path: ['tls', 'client_ca'],
-    message: 'require_client_certificate needs client_ca',
-  })
-export type ListenerConfig = z.infer<typeof listener>
 
 const limits = z.strictObject({
   /** Most bytes of a request body that is read whole. */
@@ -143,7 +101,7 @@ const kinds = adapters.map((adapter) =>
     .refine(
       ({ upstream, dangerously_allow_plain_http }) =>
         upstream.protocol === 'https:' ||
-        loopback.test(upstream.hostname) ||
+        isLoopback(upstream.hostname) ||
         dangerously_allow_plain_http,
       {
         path: ['upstream'],

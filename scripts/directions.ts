@@ -22,12 +22,12 @@ const rules: IForbiddenRuleType[] = [
     name: 'contract-stands-alone',
     severity: 'error',
     from: { path: '^pdp/contract/' },
-    to: { path: '^(pdp|pep|identity|scripts)/', pathNot: '^pdp/contract/' },
+    to: { path: '^(pdp|pep|identity|server|scripts)/', pathNot: '^pdp/contract/' },
   },
   {
-    name: 'identity-knows-only-the-contract',
+    name: 'identity-and-server-know-only-the-contract',
     severity: 'error',
-    from: { path: '^identity/' },
+    from: { path: '^(identity|server)/' },
     to: { path: '^(pdp|pep|scripts)/', pathNot: '^pdp/contract/' },
   },
   {
@@ -106,7 +106,7 @@ export async function cruiseDirections(): Promise<{ cruised: number; violations:
       conditionNames: ['import', 'node', 'types'],
     },
   }
-  const roots = ['pdp', 'pep', 'identity', 'scripts', 'test']
+  const roots = ['pdp', 'pep', 'identity', 'server', 'scripts', 'test']
   const { output } = await cruise(roots, options)
   const { summary } = output as ICruiseResult
   if (summary.totalCruised === 0) throw new Error('dependency-cruiser found no modules')

@@ -11,9 +11,4 @@ export interface Journal {
   readonly accepting: boolean
 }
 
-/** Structured log lines; never bodies, never credentials. */
-export type Log = (
-  level: 'info' | 'warn' | 'error',
-  event: string,
-  detail?: Record<string, unknown>,
-) => void
+export type { Log } from '../../server/log.ts'

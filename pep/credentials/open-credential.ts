@@ -2,9 +2,9 @@ import { z } from 'zod'
 import { err, ok, type Result } from '../../pdp/contract/result.ts'
 import type { Refusal } from '../core/refusal.ts'
 import type { Log } from '../core/services.ts'
-import { watchFiles } from '../core/watch-files.ts'
+import { watchFiles } from '../../server/watch-files.ts'
 import type { Credential, Injected } from './credential.ts'
-import { readSecret, type Secret, secretSource } from './read-secret.ts'
+import { readSecret, type Secret, secretSource } from '../../server/secret.ts'
 
 export const credentialConfig = z.strictObject({
   /** The header the secret goes into. */

@@ -3,8 +3,7 @@ import { createServer, type IncomingMessage, type Server, ServerResponse } from 
 import { createServer as createTlsServer, Server as TlsServer } from 'node:https'
 import type { AddressInfo } from 'node:net'
 import type { Duplex } from 'node:stream'
-import { PepError } from './errors.ts'
-import type { Log } from './services.ts'
+import type { Log } from './log.ts'
 import { watchFiles } from './watch-files.ts'
 
 export type ListenerOptions = {
@@ -31,9 +30,14 @@ export type Listener = {
   readonly close: (grace_ms: number) => Promise<void>
 }
 
+/** Cannot be opened as configured; the message says what to change. */
+export class ListenError extends Error {
+  readonly code = 'LISTEN'
+}
+
 const MAX_HEADER_BYTES = 32 * 1024
 
-/** @throws {PepError} PEP_CONFIG when the address is taken or a certificate cannot be read. */
+/** @throws {ListenError} when the address is taken or a certificate cannot be read. */
 export async function listen(options: ListenerOptions): Promise<Listener> {
   const { address, tls, log } = options
   const settings = {
@@ -72,8 +76,8 @@ export async function listen(options: ListenerOptions): Promise<Listener> {
 function started(server: Server | TlsServer, { host, port }: ListenerOptions['address']) {
   return new Promise<void>((resolve, reject) => {
     server.once('error', (error) => {
-      const message = `cannot listen on ${host}:${port}: ${error.message}; change pep.listen or stop what listens there`
-      reject(new PepError('PEP_CONFIG', message, { cause: error }))
+      const message = `cannot listen on ${host}:${port}: ${error.message}; change listen in countersign.yaml, or stop what listens there`
+      reject(new ListenError(message, { cause: error }))
     })
     server.listen(port, host.replace(/^\[|\]$/g, ''), () => resolve())
   })
@@ -86,7 +90,7 @@ function certificates({ cert, key, client_ca, require_client_certificate }: Tls)
     try {
       return readFileSync(path)
     } catch (error) {
-      throw new PepError('PEP_CONFIG', `pep.listen tls: cannot read ${path}`, { cause: error })
+      throw new ListenError(`listen.tls: cannot read ${path}`, { cause: error })
     }
   }
   return {

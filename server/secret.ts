@@ -1,7 +1,7 @@
 import { execFile } from 'node:child_process'
 import { readFile } from 'node:fs/promises'
 import { z } from 'zod'
-import { err, ok, type Result } from '../../pdp/contract/result.ts'
+import { err, ok, type Result } from '../pdp/contract/result.ts'
 
 /** Where a secret comes from; it is never written into configuration. */
 export const secretSource = z.union(

@@ -1,0 +1,116 @@
+import { createHmac } from 'node:crypto'
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { PdpMetrics } from '../metrics.ts'
+import type { Log } from '../../server/log.ts'
+import type { ApprovalRow } from '../store/store.ts'
+
+export type WebhookOptions = {
+  readonly url: string
+  readonly secret: string
+  readonly log: Log
+  readonly metrics: Pick<PdpMetrics, 'webhooks'>
+  readonly now: () => number
+  /** First wait before a delivery is tried again, milliseconds; doubles. */
+  readonly retry_ms?: number
+}
+
+export type Webhook = {
+  /** Tells approvers of a new approval; returns at once. */
+  readonly send: (row: ApprovalRow) => void
+  readonly close: () => Promise<void>
+}
+
+const TRIES = 6
+const TIMEOUT_MS = 10_000
+/** Deliveries that wait; past it the oldest goes, and `approvals list` still has it. */
+const MOST_WAITING = 1000
+
+/**
+ * Tells a URL of each new approval: who asks for what kind of action where, never the action's content, which
+ * approvers read after they logged in. `countersign-signature: t=<seconds>,v1=<hex>` is HMAC-SHA256 over
+ * `<seconds>.<body>`; receivers refuse old times and compare in constant time.
+ */
+export function createWebhook(options: WebhookOptions): Webhook {
+  const { log, metrics } = options
+  const waiting: ApprovalRow[] = []
+  const ending = new AbortController()
+  let running: Promise<void> | undefined
+
+  async function deliverAll(): Promise<void> {
+    for (let row = waiting.shift(); row; row = waiting.shift()) await deliver(row)
+    running = undefined
+  }
+
+  async function deliver(row: ApprovalRow): Promise<void> {
+    const body = JSON.stringify(eventOf(row))
+    for (let attempt = 1; attempt <= TRIES && !ending.signal.aborted; attempt += 1) {
+      const problem = await post(options, body, ending.signal)
+      if (problem === undefined) {
+        metrics.webhooks.inc({ result: 'sent' })
+        return
+      }
+      const last = attempt === TRIES
+      metrics.webhooks.inc({ result: last ? 'given_up' : 'retried' })
+      log(last ? 'error' : 'warn', 'webhook.failed', { approval: row.id, attempt, problem })
+      const wait = (options.retry_ms ?? 1000) * 2 ** (attempt - 1)
+      if (!last) await sleep(wait, undefined, { signal: ending.signal, ref: false }).catch(() => {})
+    }
+  }
+
+  return {
+    send(row) {
+      if (waiting.length >= MOST_WAITING) {
+        const dropped = waiting.shift()
+        metrics.webhooks.inc({ result: 'dropped' })
+        log('error', 'webhook.dropped', { approval: dropped?.id })
+      }
+      waiting.push(row)
+      running ??= deliverAll()
+    },
+    async close() {
+      ending.abort()
+      await running
+    },
+  }
+}
+
+function eventOf(row: ApprovalRow): Record<string, unknown> {
+  return {
+    type: 'approval.demanded',
+    id: row.id,
+    requester: row.requester,
+    connection: row.connection,
+    action: row.action_name,
+    action_digest: row.action_digest,
+    reasons: row.reasons,
+    approvers: row.approvers,
+    count: row.count,
+    expires_ms: row.expires_ms,
+  }
+}
+
+/** @returns what went wrong, or `undefined`. */
+async function post(
+  { url, secret, now }: WebhookOptions,
+  body: string,
+  ending: AbortSignal,
+): Promise<string | undefined> {
+  const seconds = Math.floor(now() / 1000)
+  const signature = createHmac('sha256', secret).update(`${seconds}.${body}`).digest('hex')
+  try {
+    const response = await fetch(url, {
+      method: 'POST',
+      redirect: 'error',
+      headers: {
+        'content-type': 'application/json',
+        'countersign-signature': `t=${seconds},v1=${signature}`,
+      },
+      body,
+      signal: AbortSignal.any([ending, AbortSignal.timeout(TIMEOUT_MS)]),
+    })
+    await response.body?.cancel()
+    return response.ok ? undefined : `status ${response.status}`
+  } catch (error) {
+    return error instanceof Error ? error.message : 'failed'
+  }
+}

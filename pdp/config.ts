@@ -1,0 +1,69 @@
+import { z } from 'zod'
+import { issuerConfig } from '../identity/issuer.ts'
+import { listener } from '../server/address.ts'
+import { secretSource } from '../server/secret.ts'
+import { PdpConfigError } from './errors.ts'
+
+/** `countersign.yaml` as the decision service reads it; other sections are the enforcement point's. */
+
+/** An address alone, or with what TLS needs. */
+const listen = z
+  .union([z.string().transform((address) => ({ address })), z.unknown()])
+  .pipe(listener)
+
+const webhook = z.strictObject({
+  /** Told of each new approval, HTTP POST. */
+  url: z.url({ protocol: /^https?$/ }),
+  /** Key of the signature, at least 16 characters. */
+  secret: secretSource,
+})
+
+const pdp = z.strictObject({
+  listen: listen.prefault('127.0.0.1:8181'),
+  /** The bundle that decides. */
+  bundle: z.string().default('bundles/default.tar.gz'),
+  store: z
+    .strictObject({
+      /** A PostgreSQL server of one's own; default: an embedded one. */
+      url: secretSource.optional(),
+      /** Its service role, when the role of `url` may not create roles. */
+      service_url: secretSource.optional(),
+    })
+    .prefault({}),
+  approvals: z
+    .strictObject({
+      /** Issuers that sign tokens of approvers and auditors. */
+      issuers: z.array(issuerConfig).default([]),
+      webhook: webhook.optional(),
+      /** Groups that may read sessions. Who may approve is policy's. */
+      auditors: z.array(z.string().min(1)).default(['auditors']),
+    })
+    .prefault({}),
+  /** Enforcement points that may ask. Default: one, whose token is made at the first start. */
+  peps: z
+    .array(
+      z.strictObject({
+        name: z.string().regex(/^[A-Za-z0-9._-]{1,128}$/),
+        token: secretSource,
+      }),
+    )
+    .optional(),
+})
+
+const document = z.object({
+  development: z.boolean().default(false),
+  pdp: pdp.prefault({}),
+})
+
+export type PdpConfig = z.infer<typeof document>
+
+/**
+ * @param value the parsed YAML document.
+ * @throws {PdpConfigError}
+ */
+export function parsePdpConfig(value: unknown): PdpConfig {
+  const parsed = document.safeParse(value ?? {})
+  if (parsed.success) return parsed.data
+  const problems = parsed.error.issues.map((issue) => `${issue.path.join('.')}: ${issue.message}`)
+  throw new PdpConfigError(`countersign.yaml:\n  ${problems.join('\n  ')}`)
+}

@@ -1,0 +1,57 @@
+import { Counter, Gauge, Histogram, type Registry } from 'prom-client'
+
+/** What the decision service counts. */
+export type PdpMetrics = {
+  readonly decisions: Counter<'effect'>
+  readonly decision_seconds: Histogram
+  readonly approvals: Counter<'event'>
+  readonly webhooks: Counter<'result'>
+  readonly frames: Counter
+  readonly conflicts: Counter
+  readonly unauthenticated: Counter<'surface'>
+  readonly store_up: Gauge
+}
+
+export function createPdpMetrics(registry: Registry): PdpMetrics {
+  const registers = [registry]
+  const name = (rest: string): string => `countersign_pdp_${rest}`
+  return {
+    decisions: new Counter({
+      name: name('decisions_total'),
+      help: 'Decisions by effect',
+      labelNames: ['effect'],
+      registers,
+    }),
+    decision_seconds: new Histogram({
+      name: name('decision_seconds'),
+      help: 'Time to decide one request or one batch',
+      buckets: [0.00002, 0.00005, 0.0001, 0.0003, 0.001, 0.003, 0.01, 0.1, 1],
+      registers,
+    }),
+    approvals: new Counter({
+      name: name('approvals_total'),
+      help: 'Approvals demanded, approved, denied and used',
+      labelNames: ['event'],
+      registers,
+    }),
+    webhooks: new Counter({
+      name: name('webhooks_total'),
+      help: 'Webhook deliveries: sent, retried, given up, dropped',
+      labelNames: ['result'],
+      registers,
+    }),
+    frames: new Counter({ name: name('record_frames_total'), help: 'Frames committed', registers }),
+    conflicts: new Counter({
+      name: name('record_conflicts_total'),
+      help: 'Frames that came again with another digest: somebody changed a journal',
+      registers,
+    }),
+    unauthenticated: new Counter({
+      name: name('unauthenticated_total'),
+      help: 'Callers that were turned away',
+      labelNames: ['surface'],
+      registers,
+    }),
+    store_up: new Gauge({ name: name('store_up'), help: '1 when the store answers', registers }),
+  }
+}

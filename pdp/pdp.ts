@@ -1,0 +1,162 @@
+import { createHash } from 'node:crypto'
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import { getRequestListener } from '@hono/node-server'
+import { Registry } from 'prom-client'
+import type { Verifier } from '../identity/verifier.ts'
+import { listen, type Listener } from '../server/listen.ts'
+import type { Log } from '../server/log.ts'
+import { createApi } from './api/app.ts'
+import { createCallers } from './api/callers.ts'
+import { serveDecide } from './api/decide.ts'
+import type { Health } from './api/health.ts'
+import { createApprovals } from './approvals/approvals.ts'
+import { createWebhook } from './approvals/webhook.ts'
+import type { Bundle } from './bundle/bundle.ts'
+import type { PdpConfig } from './config.ts'
+import type { Revision } from './contract/brand.ts'
+import type { PdpClient } from './contract/client.ts'
+import type { Decision } from './contract/decision.ts'
+import { ok } from './contract/result.ts'
+import { createDecider } from './decide/decide.ts'
+import { createPdpMetrics } from './metrics.ts'
+import { createRecords } from './records/records.ts'
+import type { Store } from './store/store.ts'
+
+/** What a decision service is made of; whoever starts the process passes it in. */
+export type PdpParts = {
+  readonly bundle: Bundle
+  readonly store: Store
+  /** sha256 hex of `countersign.yaml`: the revision covers it. */
+  readonly config_digest: string
+  /** Of the issuers that sign approvers' tokens. */
+  readonly approvers: Verifier
+  /** Tokens of enforcement points, by name. */
+  readonly peps: ReadonlyMap<string, string>
+  /** Key that webhooks are signed with. */
+  readonly webhook_secret?: string
+  readonly log: Log
+  readonly now?: () => number
+  readonly registry?: Registry
+}
+
+export type Pdp = {
+  /** For an enforcement point in the same process. */
+  readonly client: PdpClient
+  readonly revision: Revision
+  readonly health: () => Promise<Health>
+  /** Opens the API. @returns its URL. @throws {ListenError} */
+  readonly listen: () => Promise<string>
+  /** Ends the API; the store stays open. */
+  readonly close: (grace_ms?: number) => Promise<void>
+}
+
+/** Composes a decision service. */
+export function createPdp({ pdp: config }: PdpConfig, parts: PdpParts): Pdp {
+  const { bundle, store, log, now = Date.now, registry = new Registry() } = parts
+  const metrics = createPdpMetrics(registry)
+  const revision = revisionOf(bundle.digest, parts.config_digest)
+  const profile = { revision, profile: bundle.profile }
+  const decider = createDecider({
+    engine: bundle.engine,
+    revision,
+    approvals: store.approvals,
+    metrics,
+    now,
+  })
+  const { webhook: hook } = config.approvals
+  const webhook =
+    hook && parts.webhook_secret !== undefined
+      ? createWebhook({ url: hook.url, secret: parts.webhook_secret, log, metrics, now })
+      : undefined
+  const approvals = createApprovals({
+    decider,
+    store: store.approvals,
+    metrics,
+    onDemand: (row) => webhook?.send(row),
+    now,
+  })
+  const records = createRecords({ store: store.records, metrics, log, now })
+
+  async function health(): Promise<Health> {
+    const readiness = await store.ready()
+    metrics.store_up.set(readiness.ok ? 1 : 0)
+    return {
+      ready: readiness.ok,
+      revision,
+      bundle: { digest: bundle.digest, revision: bundle.revision },
+      store: readiness,
+      records: { conflicts: records.conflicts() },
+      issuers: parts.approvers.status(),
+    }
+  }
+
+  const client: PdpClient = {
+    async decide(requests) {
+      const decisions: Decision[] = []
+      for (const request of requests) {
+        const decision = decider.decide(request)
+        decisions.push(decision instanceof Promise ? await decision : decision)
+      }
+      return ok(decisions)
+    },
+    profile: () => Promise.resolve(ok(profile)),
+    demandApproval: (demand) => approvals.demand(demand),
+    awaitApproval: (id, wait_ms, { signal }) => approvals.wait(id, wait_ms, signal),
+    useApproval: (use) => approvals.use(use),
+    append: (batch) => records.append(batch),
+  }
+
+  const callers = createCallers(parts.peps, parts.approvers)
+  const api = getRequestListener(
+    createApi({
+      callers,
+      approvals,
+      records,
+      sessions: store.sessions,
+      auditors: config.approvals.auditors,
+      profile,
+      health,
+      registry,
+      log,
+    }).fetch,
+  )
+  const onRequest = (incoming: IncomingMessage, outgoing: ServerResponse): void => {
+    const served =
+      incoming.method === 'POST' && incoming.url === '/v1/decide'
+        ? serveDecide({ callers, decide: decider.decide }, incoming, outgoing)
+        : api(incoming, outgoing)
+    served.catch((error: unknown) => {
+      log('error', 'api.failed', { error: String(error) })
+      outgoing.destroy()
+    })
+  }
+  let listener: Listener | undefined
+  return {
+    client,
+    revision,
+    health,
+    async listen() {
+      const { address, tls } = config.listen
+      listener = await listen({
+        address,
+        tls,
+        header_timeout_ms: 15_000,
+        idle_timeout_ms: 120_000,
+        onRequest,
+        log,
+      })
+      return listener.url
+    },
+    async close(grace_ms = 5000) {
+      approvals.close()
+      await webhook?.close()
+      await listener?.close(grace_ms)
+    },
+  }
+}
+
+/** What decides: the bundle and the configuration, in one hash. */
+function revisionOf(bundle: string, config: string): Revision {
+  const text = `countersign/revision/v1\n${bundle}\n${config}\n`
+  return createHash('sha256').update(text).digest('hex') as Revision
+}

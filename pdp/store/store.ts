@@ -1,0 +1,293 @@
+import type { CanonicalAction } from '../contract/action.ts'
+import type { ApprovalState } from '../contract/approval.ts'
+import type { Reason } from '../contract/decision.ts'
+import type { RecordFrame } from '../contract/record.ts'
+
+/** What `openStore` (open.ts) takes. */
+export type StoreOptions = {
+  /** The store's own folder, mode 0700: the embedded server and its data, or with a `url` the password of the service's role. */
+  readonly folder: string
+  /** A PostgreSQL server of one's own, as the role that owns the tables. Absent: an embedded one in `folder`. */
+  readonly url?: string
+  /** The service's role, made by an administrator, when the role of `url` may not create roles or several PDPs share a database. */
+  readonly service_url?: string
+  /** Default true. False needs `service_url`: tables and rights are there already, and `url` is not used. */
+  readonly migrate?: boolean
+  readonly log: (line: string) => void
+}
+
+/**
+ * What the PDP keeps, in PostgreSQL. Every method that returns a promise, `ready` and `close` aside, throws a
+ * `StoreError` when the store does not answer, within a few seconds; a caller that gets one must refuse.
+ */
+export type Store = {
+  readonly approvals: ApprovalStore
+  readonly records: RecordStore
+  readonly sessions: SessionStore
+  /** Whether the store answers now, asked with a short deadline; why not when it does not. Never throws. */
+  readonly ready: () => Promise<Readiness>
+  /** Ends connections, and the embedded server with them. */
+  readonly close: () => Promise<void>
+}
+
+export type Readiness = { readonly ok: true } | { readonly ok: false; readonly message: string }
+
+/**
+ * A person or machine as its issuer names it. To use an approval all three fields must be the same; to vote, issuer and
+ * id alone tell who it is, so that nobody votes twice, or on their own request, under another type.
+ */
+export type Requester = { readonly issuer: string; readonly type: string; readonly id: string }
+
+export type Vote = {
+  readonly approver: Requester
+  readonly approve: boolean
+  readonly comment?: string
+  readonly at_ms: number
+}
+
+/** What an approval is asked for with. Strings are stored as they are; the caller has checked them. */
+export type NewApproval = {
+  /** UUID. Ignored when a live approval is found. */
+  readonly id: string
+  readonly requester: Requester
+  readonly session_id: string
+  readonly connection: string
+  readonly action_name: string
+  /** sha256 hex of `action`. */
+  readonly action_digest: string
+  /** Whole, as approvers are shown it. */
+  readonly action: CanonicalAction
+  readonly reasons: readonly Reason[]
+  /** Groups whose members may decide. Order does not matter. */
+  readonly approvers: readonly string[]
+  /** How many different people must approve. */
+  readonly count: number
+  /** How long it may be decided and then used, seconds from the demand. */
+  readonly valid_s: number
+  readonly operation_id: string
+  /** The decision that demanded it. */
+  readonly demand: { readonly decision_id: string; readonly revision: string }
+}
+
+export type ApprovalRow = NewApproval & {
+  /** As it is now: `expired` as soon as `expires_ms` has passed, whether or not the row says so already. */
+  readonly state: ApprovalState
+  readonly demanded_ms: number
+  /** Pending: when the demand lapses; approved: until when it may be used. */
+  readonly expires_ms: number
+  /** When it was approved or denied. */
+  readonly decided_ms?: number
+  /** In the order they were given. */
+  readonly votes: readonly Vote[]
+  readonly consumed?: {
+    readonly decision_id: string
+    readonly revision: string
+    readonly operation_id: string
+    readonly at_ms: number
+  }
+}
+
+export type VoteInput = {
+  readonly id: string
+  /** Digest of the action the approver was shown. */
+  readonly action_digest: string
+  readonly approver: Requester
+  readonly approve: boolean
+  readonly comment?: string
+  readonly now_ms: number
+}
+
+export type VoteRefusal =
+  | 'unknown'
+  /** The action shown is not the action demanded. */
+  | 'digest_differs'
+  /** Nobody decides on their own request. */
+  | 'requester'
+  | 'already_voted'
+  /** Approved, denied, expired or consumed. */
+  | 'not_pending'
+
+export type VoteResult =
+  | { readonly ok: true; readonly row: ApprovalRow }
+  | { readonly ok: false; readonly reason: VoteRefusal; readonly row?: ApprovalRow }
+
+export type Consumption = {
+  readonly id: string
+  readonly action_digest: string
+  /** When given, must be who demanded it. */
+  readonly requester?: Requester
+  readonly decision_id: string
+  readonly revision: string
+  readonly operation_id: string
+  readonly now_ms: number
+}
+
+export type ApprovalQuery = {
+  readonly state?: ApprovalState
+  /** Only those that a member of one of these groups may decide. An empty list finds nothing. */
+  readonly groups?: readonly string[]
+  /** Most rows, newest first. */
+  readonly limit: number
+  /** Id of the last row of the page before. */
+  readonly before?: string
+  /** Default: the clock. */
+  readonly now_ms?: number
+}
+
+export type ApprovalStore = {
+  /**
+   * Finds the live (pending or approved, not expired) approval of this requester for this digest with the same
+   * approver groups and count, or opens a pending one. Two callers at once get one row.
+   * `opened` tells whether it is new.
+   */
+  readonly demand: (
+    approval: NewApproval,
+    now_ms: number,
+  ) => Promise<{ readonly row: ApprovalRow; readonly opened: boolean }>
+  readonly find: (id: string, now_ms?: number) => Promise<ApprovalRow | undefined>
+  /** The approved, unexpired, unconsumed approval; the one that was approved last when there are several. */
+  readonly approvedFor: (
+    requester: Requester,
+    action_digest: string,
+    now_ms: number,
+  ) => Promise<ApprovalRow | undefined>
+  readonly list: (query: ApprovalQuery) => Promise<readonly ApprovalRow[]>
+  /** One vote a person: a deny ends it, `count` different people's approvals approve it. */
+  readonly vote: (vote: VoteInput) => Promise<VoteResult>
+  /** Approved, unexpired and the same digest becomes consumed: at most one caller ever gets the row. */
+  readonly consume: (use: Consumption) => Promise<ApprovalRow | undefined>
+  /**
+   * Calls back with the id of an approval that was demanded or changed its state, in this process or another. After a
+   * lost connection what changed meanwhile is told again. Expiry by the clock is not told.
+   * @returns ends it.
+   */
+  readonly onChange: (listener: (id: string) => void) => () => void
+}
+
+/** Columns of a record that can be asked for, decoded by the caller. */
+export type RecordIndex = {
+  readonly kind: string
+  readonly time_ms: number
+  readonly operation_id?: string
+  readonly parent_id?: string
+  readonly session_id?: string
+  /** What the client calls its session. */
+  readonly session_label?: string
+  readonly connection?: string
+  readonly action?: string
+  readonly effect?: string
+  readonly subject_id?: string
+  readonly issuer?: string
+  readonly decision_id?: string
+  /** `result` of an outcome. */
+  readonly result?: string
+}
+
+export type IndexedFrame = RecordFrame & { readonly index: RecordIndex }
+
+export type RecordAppend = {
+  readonly pep: string
+  readonly epoch: string
+  /** In order of `seq`, without gaps. */
+  readonly frames: readonly IndexedFrame[]
+  readonly received_ms: number
+}
+
+/** Expected ends of an append. Only `ok: true` means that the frames are committed. */
+export type AppendResult =
+  /** Every frame up to `seq` of the epoch is in the store; -1 when there is none. */
+  | { readonly ok: true; readonly seq: number }
+  /** Frame `conflict` is already there with another digest. Nothing of the batch was kept; an alarm was. */
+  | { readonly ok: false; readonly conflict: number }
+  /** The frames do not continue the chain: `expected` is the number that comes next. Nothing was kept. */
+  | { readonly ok: false; readonly expected: number }
+
+export type RecordStore = {
+  /**
+   * Commits a batch in one transaction. Frames that are there already with the same digest are fine. The caller has
+   * checked that each digest is that of its payload; the chain from frame to frame is checked here.
+   */
+  readonly append: (batch: RecordAppend) => Promise<AppendResult>
+  /** How many conflicts were ever seen. */
+  readonly alarms: () => Promise<number>
+}
+
+export type SessionSummary = {
+  readonly id: string
+  /** Where it stands; hand it in as `before` for the next page. */
+  readonly cursor: string
+  /** What clients called it. */
+  readonly labels: readonly string[]
+  readonly subject_id: string
+  readonly issuer: string
+  readonly first_ms: number
+  /** Time of its newest record. */
+  readonly last_ms: number
+  readonly counts: {
+    /** Decided operations: forwarded, refused, or a tool call. By effect: */
+    readonly operations: number
+    readonly allowed: number
+    readonly denied: number
+    /** Decided with the effect `approve`. */
+    readonly approvals: number
+    /** Operations by action name. */
+    readonly actions: Readonly<Record<string, number>>
+    /** Outcomes by result: `completed`, `failed`, `cut`, … */
+    readonly results: Readonly<Record<string, number>>
+  }
+}
+
+export type SessionQuery = {
+  /** Most rows, the one active last first. */
+  readonly limit: number
+  /** The last row of the page before. */
+  readonly before?: string
+  readonly subject?: string
+  readonly label?: string
+  readonly since_ms?: number
+}
+
+export type SessionRecord = {
+  /** Where it stands; hand it in as `after` for the next page. */
+  readonly cursor: string
+  readonly pep: string
+  readonly epoch: string
+  readonly seq: number
+  readonly time_ms: number
+  readonly kind: string
+  readonly payload: Uint8Array
+}
+
+export type SessionRecords =
+  | { readonly ok: true; readonly id: string; readonly records: readonly SessionRecord[] }
+  /** No session of this id or label: `sessions` is empty. Several carry the label: here they are, most recent first. */
+  | { readonly ok: false; readonly sessions: readonly SessionSummary[] }
+
+export type SessionStore = {
+  readonly list: (query: SessionQuery) => Promise<readonly SessionSummary[]>
+  /**
+   * Records of a session in time order: every intent, decision, chunk and outcome of its operations.
+   * @param session our id, or the client's label when only one session carries it.
+   */
+  readonly records: (
+    session: string,
+    page: { readonly after?: string; readonly limit: number },
+  ) => Promise<SessionRecords>
+}
+
+export type StoreErrorCode =
+  /** No answer: unreachable, starting, overloaded, or the deadline passed. */
+  | 'STORE_UNAVAILABLE'
+  /** Two writers met and this one lost; trying again may succeed. */
+  | 'STORE_CONFLICT'
+  /** It answered what it must not: missing rights, a broken schema, a value it cannot hold. */
+  | 'STORE_BROKEN'
+
+export class StoreError extends Error {
+  readonly code: StoreErrorCode
+  constructor(code: StoreErrorCode, message: string, options?: ErrorOptions) {
+    super(message, options)
+    this.name = 'StoreError'
+    this.code = code
+  }
+}

@@ -1,0 +1,55 @@
+import { randomBytes } from 'node:crypto'
+import { readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { readSecret, type SecretSource } from '../../server/secret.ts'
+import { keepPrivate } from '../private-file.ts'
+import { StartError } from './config.ts'
+
+type Env = Readonly<Record<string, string | undefined>>
+
+const random = (): Promise<string> => Promise.resolve(randomBytes(32).toString('base64url'))
+
+/** @param what the key of `countersign.yaml` that names the source. */
+export async function required(source: SecretSource, env: Env, what: string): Promise<string> {
+  const secret = await readSecret(source, env)
+  if (!secret.ok) throw new StartError(`${what}: ${secret.error}`)
+  return secret.value.value
+}
+
+const tokenFile = (folder: string): string => join(folder, 'pep-token')
+
+/** The token that the one enforcement point of this folder shows; made at the first start, kept 0600. */
+export const ownPepToken = (folder: string): Promise<string> =>
+  keepPrivate(tokenFile(folder), random)
+
+/** As a split-off enforcement point finds it. */
+export async function pepToken(
+  source: SecretSource | undefined,
+  folder: string,
+  env: Env,
+): Promise<string> {
+  if (source) return required(source, env, 'pep.pdp.token')
+  const kept = await readFile(tokenFile(folder), 'utf8').catch(() => '')
+  if (kept.trim() === '')
+    throw new StartError(
+      `the decision service asks for a token: name it under pep.pdp.token, or copy its pep-token file to ${tokenFile(folder)}`,
+    )
+  return kept.trim()
+}
+
+const MIN_KEY_BYTES = 32
+
+/** Key of `hash` and `token` masks. */
+export async function maskKey(
+  source: SecretSource | undefined,
+  folder: string,
+  env: Env,
+): Promise<Buffer> {
+  const text = source
+    ? await required(source, env, 'pep.mask_key')
+    : await keepPrivate(join(folder, 'mask-key'), random)
+  const key = Buffer.from(text.trim(), 'base64')
+  if (key.length < MIN_KEY_BYTES)
+    throw new StartError(`pep.mask_key: must be base64 of at least ${MIN_KEY_BYTES} bytes`)
+  return key
+}

@@ -1,0 +1,258 @@
+import { mkdir } from 'node:fs/promises'
+import { join, resolve } from 'node:path'
+import { Registry } from 'prom-client'
+import { createVerifier } from '../../identity/verifier.ts'
+import { loadBundle } from '../../pdp/bundle/bundle.ts'
+import type { PdpClient } from '../../pdp/contract/client.ts'
+import { DECISION_ENTRYPOINT } from '../../pdp/decide/decide.ts'
+import { createPdp, type Pdp } from '../../pdp/pdp.ts'
+import { openStore } from '../../pdp/store/open.ts'
+import { type LocalJournal, openJournal } from '../../pep/journal/journal.ts'
+import { createJournalMetrics } from '../../pep/journal/metrics.ts'
+import { createHttpPdpClient } from '../../pep/pdp-client.ts'
+import { createPep, type Pep } from '../../pep/pep.ts'
+import type { Log } from '../../server/log.ts'
+import { type DevIssuer, startDevIssuer } from '../dev/issuer.ts'
+import type { RunningStandIn } from '../dev/stand-ins.ts'
+import { clientCredentialsToken } from '../tokens.ts'
+import { type Configuration, loadConfiguration, StartError, within } from './config.ts'
+import { maskKey, ownPepToken, pepToken, required } from './secrets.ts'
+import { startStandIns } from './stand-ins.ts'
+
+type Env = Readonly<Record<string, string | undefined>>
+
+export type StartOptions = {
+  /** Path of `countersign.yaml`, or the document. */
+  readonly config: string | object
+  /** Where everything is kept, 0700. */
+  readonly folder: string
+  /** One half alone. Default: both in one process. */
+  readonly role?: 'pdp' | 'pep'
+  /** The decision service of a `pep` alone. Default: `pep.pdp.url`. */
+  readonly pdp_url?: string
+  readonly env: Env
+  readonly log: Log
+  readonly ports?: { readonly issuer?: number }
+}
+
+export type Running = {
+  readonly urls: { readonly pep?: string; readonly pdp?: string; readonly issuer?: string }
+  readonly issuer: DevIssuer | undefined
+  readonly pdp: Pdp | undefined
+  readonly pep: Pep | undefined
+  /** By connection. */
+  readonly stand_ins: Readonly<Record<string, RunningStandIn>>
+  /** A token of the development issuer. @throws {StartError} when there is none. */
+  readonly agentToken: () => Promise<string>
+  /** Ends in order: no new requests, then the journal is shipped, the store last. */
+  readonly close: () => Promise<void>
+}
+
+/** Longest time that closing waits for the journal to be shipped; the rest is shipped after the next start. */
+const DRAIN_MS = 5000
+
+/**
+ * Starts what `countersign.yaml` describes.
+ * @throws {Error} whose message says what to do; what was started is ended again.
+ */
+export async function startCountersign(options: StartOptions): Promise<Running> {
+  const closers: (() => Promise<unknown> | void)[] = []
+  const close = async (): Promise<void> => {
+    for (const end of closers.splice(0).toReversed()) {
+      try {
+        await end()
+      } catch (error) {
+        options.log('error', 'close.failed', { error: String(error) })
+      }
+    }
+  }
+  try {
+    return await startAll(options, closers, close)
+  } catch (error) {
+    await close()
+    throw error
+  }
+}
+
+async function startAll(
+  options: StartOptions,
+  closers: (() => Promise<unknown> | void)[],
+  close: () => Promise<void>,
+): Promise<Running> {
+  const { role, log } = options
+  const folder = resolve(options.folder)
+  const configuration = await loadConfiguration(options.config)
+  await mkdir(folder, { recursive: true, mode: 0o700 })
+  const issuer = await developmentIssuer(options, configuration, folder)
+  if (issuer) closers.push(issuer.close)
+
+  const pdp =
+    role === 'pep' ? undefined : await startPdp(options, configuration, folder, issuer, closers)
+  const stand_ins: Record<string, RunningStandIn> = {}
+  const pep =
+    role === 'pdp'
+      ? undefined
+      : await startPep(options, configuration, folder, issuer, pdp?.pdp.client, closers, stand_ins)
+  return {
+    urls: {
+      ...(pep && { pep: pep.url }),
+      ...(pdp && { pdp: pdp.url }),
+      ...(issuer && { issuer: issuer.url }),
+    },
+    issuer,
+    pdp: pdp?.pdp,
+    pep: pep?.pep,
+    stand_ins,
+    agentToken() {
+      if (!issuer) throw new StartError('there is no development issuer to get a token of')
+      return clientCredentialsToken({
+        issuer: issuer.url,
+        client_id: issuer.demo_client.id,
+        client_secret: issuer.demo_client.secret,
+      })
+    },
+    close: async () => {
+      log('info', 'stopping')
+      await close()
+    },
+  }
+}
+
+/** One process, or the decision service alone, has the issuer; a split-off enforcement point is configured with it. */
+async function developmentIssuer(
+  { role, log, ports }: StartOptions,
+  { pdp }: Configuration,
+  folder: string,
+): Promise<DevIssuer | undefined> {
+  if (!pdp.development || role === 'pep') return undefined
+  const port = ports?.issuer
+  return startDevIssuer({
+    folder,
+    development: pdp.development,
+    log,
+    ...(port !== undefined && { address: { host: '127.0.0.1', port } }),
+  })
+}
+
+async function startPdp(
+  { env, log }: StartOptions,
+  { pdp: config, pep, digest, base }: Configuration,
+  folder: string,
+  issuer: DevIssuer | undefined,
+  closers: (() => Promise<unknown> | void)[],
+): Promise<{ readonly pdp: Pdp; readonly url: string }> {
+  const path = within(base, config.pdp.bundle)
+  const bundle = await loadBundle(path, { entrypoints: [DECISION_ENTRYPOINT] })
+  if (!bundle.ok) throw new StartError(bundle.error.message)
+  const { url, service_url } = config.pdp.store
+  const database = url ? await required(url, env, 'pdp.store.url') : env['DATABASE_URL']
+  const store = await openStore({
+    folder: join(folder, 'store'),
+    log: (line) => log('info', 'store', { line }),
+    ...(database !== undefined && database !== '' && { url: database }),
+    ...(service_url && { service_url: await required(service_url, env, 'pdp.store.service_url') }),
+  })
+  closers.push(store.close)
+  const peps = new Map<string, string>()
+  for (const { name, token } of config.pdp.peps ?? [])
+    peps.set(name, await required(token, env, `pdp.peps ${name}`))
+  if (!config.pdp.peps) peps.set(pep.pep.name, await ownPepToken(folder))
+  const approvers = createVerifier(
+    [...config.pdp.approvals.issuers, ...(issuer ? [issuer.approvals] : [])],
+    { log },
+  )
+  closers.push(approvers.close)
+  const { webhook } = config.pdp.approvals
+  const pdp = createPdp(config, {
+    bundle: bundle.value,
+    store,
+    config_digest: digest,
+    approvers,
+    peps,
+    ...(webhook && {
+      webhook_secret: await required(webhook.secret, env, 'pdp.approvals.webhook.secret'),
+    }),
+    log,
+  })
+  closers.push(() => pdp.close())
+  return { pdp, url: await pdp.listen() }
+}
+
+async function startPep(
+  options: StartOptions,
+  { pep: configured, base }: Configuration,
+  folder: string,
+  issuer: DevIssuer | undefined,
+  local: PdpClient | undefined,
+  closers: (() => Promise<unknown> | void)[],
+  stand_ins: Record<string, RunningStandIn>,
+): Promise<{ readonly pep: Pep; readonly url: string }> {
+  const { log } = options
+  const started = await startStandIns(configured, options.env, log)
+  for (const stand_in of Object.values(started.running)) closers.push(stand_in.close)
+  Object.assign(stand_ins, started.running)
+  const { env } = started
+  const config = issuer
+    ? {
+        ...started.config,
+        identity: { issuers: [...started.config.identity.issuers, issuer.issuer] },
+      }
+    : started.config
+  const pdp = local ?? (await remotePdp(options, config.pep, folder, closers))
+  const registry = new Registry()
+  const journal = await openedJournal(config.pep, base, folder, registry, log)
+  closers.push(journal.close)
+  const shipper = journal.ship(pdp)
+  closers.push(() => shipper.drained(AbortSignal.timeout(DRAIN_MS)))
+  const pep = await createPep(config, {
+    pdp,
+    journal,
+    log,
+    env,
+    maskKey: await maskKey(config.pep.mask_key, folder, env),
+    registry,
+  })
+  closers.push(() => pep.close())
+  const [url = ''] = await pep.listen()
+  return { pep, url }
+}
+
+async function remotePdp(
+  { pdp_url, env }: StartOptions,
+  config: Configuration['pep']['pep'],
+  folder: string,
+  closers: (() => Promise<unknown> | void)[],
+): Promise<PdpClient> {
+  const url = pdp_url ?? config.pdp.url
+  if (url === undefined)
+    throw new StartError('say where the decision service is: --pdp URL, or pep.pdp.url')
+  const client = createHttpPdpClient({
+    url: new URL(url),
+    token: await pepToken(config.pdp.token, folder, env),
+  })
+  closers.push(client.close)
+  return client
+}
+
+/** The default folder of the journal is inside the data folder, wherever that is. */
+const DEFAULT_JOURNAL = '.countersign/journal'
+
+async function openedJournal(
+  { name, journal: { folder: configured, max_backlog_bytes } }: Configuration['pep']['pep'],
+  base: string,
+  folder: string,
+  registry: Registry,
+  log: Log,
+): Promise<LocalJournal> {
+  let journal: LocalJournal | undefined
+  const metrics = createJournalMetrics(registry, () => journal?.backlog() ?? 0)
+  journal = await openJournal({
+    folder: configured === DEFAULT_JOURNAL ? join(folder, 'journal') : within(base, configured),
+    pep: name,
+    max_backlog_bytes,
+    log,
+    now: Date.now,
+    metrics,
+  })
+  return journal
+}
