@@ -83,15 +83,9 @@ export async function startDevIssuer(options: DevIssuerOptions): Promise<DevIssu
     await closing(server)
     throw error
   }
-  const claims = { type: { claim: 'subject_type', default: 'agent' } }
   return {
     url,
-    issuer: issuerConfig.parse({
-      url,
-      audience: AGENT_AUDIENCE,
-      algorithms: [AGENT_ALGORITHM],
-      claims,
-    }),
+    issuer: agentIssuer(url),
     approvals: issuerConfig.parse({
       url,
       audience: APPROVALS_AUDIENCE,
@@ -103,6 +97,15 @@ export async function startDevIssuer(options: DevIssuerOptions): Promise<DevIssu
     close: () => closing(server),
   }
 }
+
+/** How tokens of agents are verified. @param url of the development issuer. */
+export const agentIssuer = (url: string): IssuerConfig =>
+  issuerConfig.parse({
+    url,
+    audience: AGENT_AUDIENCE,
+    algorithms: [AGENT_ALGORITHM],
+    claims: { type: { claim: 'subject_type', default: 'agent' } },
+  })
 
 type ListenerParts = {
   readonly url: string

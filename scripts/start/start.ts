@@ -1,6 +1,7 @@
-import { mkdir } from 'node:fs/promises'
+import { mkdir, readFile } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { Registry } from 'prom-client'
+import type { IssuerConfig } from '../../identity/issuer.ts'
 import { createVerifier } from '../../identity/verifier.ts'
 import { loadBundle } from '../../pdp/bundle/bundle.ts'
 import type { PdpClient } from '../../pdp/contract/client.ts'
@@ -12,7 +13,7 @@ import { createJournalMetrics } from '../../pep/journal/metrics.ts'
 import { createHttpPdpClient } from '../../pep/pdp-client.ts'
 import { createPep, type Pep } from '../../pep/pep.ts'
 import type { Log } from '../../server/log.ts'
-import { type DevIssuer, startDevIssuer } from '../dev/issuer.ts'
+import { agentIssuer, DEMO_CLIENT_FILE, type DevIssuer, startDevIssuer } from '../dev/issuer.ts'
 import type { RunningStandIn } from '../dev/stand-ins.ts'
 import { clientCredentialsToken } from '../tokens.ts'
 import { type Configuration, loadConfiguration, StartError, within } from './config.ts'
@@ -192,10 +193,11 @@ async function startPep(
   for (const stand_in of Object.values(started.running)) closers.push(stand_in.close)
   Object.assign(stand_ins, started.running)
   const { env } = started
-  const config = issuer
+  const development = issuer?.issuer ?? (await neighbouringIssuer(started.config, folder))
+  const config = development
     ? {
         ...started.config,
-        identity: { issuers: [...started.config.identity.issuers, issuer.issuer] },
+        identity: { issuers: [...started.config.identity.issuers, development] },
       }
     : started.config
   const pdp = local ?? (await remotePdp(options, config.pep, folder, closers))
@@ -215,6 +217,18 @@ async function startPep(
   closers.push(() => pep.close())
   const [url = ''] = await pep.listen()
   return { pep, url }
+}
+
+/** The development issuer of a decision service that runs on this folder in a process of its own. */
+async function neighbouringIssuer(
+  { development }: Configuration['pep'],
+  folder: string,
+): Promise<IssuerConfig | undefined> {
+  if (!development) return undefined
+  const text = await readFile(join(folder, DEMO_CLIENT_FILE), 'utf8').catch(() => undefined)
+  return text === undefined
+    ? undefined
+    : agentIssuer((JSON.parse(text) as { issuer: string }).issuer)
 }
 
 async function remotePdp(
