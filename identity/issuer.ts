@@ -47,4 +47,3 @@ export const issuerConfig = z.strictObject({
     .prefault({}),
 })
 export type IssuerConfig = z.infer<typeof issuerConfig>
-export type IssuerInput = z.input<typeof issuerConfig>

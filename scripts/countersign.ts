@@ -44,7 +44,7 @@ try {
 /** Commander ends the process with 1 by itself; wrong arguments are 2 here. */
 function exitOverride(command: Command): void {
   command.exitOverride()
-  command.commands.forEach((one) => exitOverride(one as Command))
+  for (const one of command.commands) exitOverride(one)
 }
 
 function exitOf(error: unknown): number {

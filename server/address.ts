@@ -44,4 +44,3 @@ export const listener = z
     path: ['tls', 'client_ca'],
     message: 'require_client_certificate needs client_ca',
   })
-export type ListenerConfig = z.infer<typeof listener>

@@ -1,39 +1,13 @@
-import type { HttpBindings } from '@hono/node-server'
-import { type Context, Hono } from 'hono'
-import type { Registry } from 'prom-client'
-import type { Approvals } from '../approvals/approvals.ts'
-import type { Identity } from '../../identity/claims.ts'
-import type { ActiveProfile } from '../contract/profile.ts'
-import { err, ok, type Result } from '../contract/result.ts'
-import type { Records } from '../records/records.ts'
-import type { Store } from '../store/store.ts'
-import type { Log } from '../../server/log.ts'
-import type { Health } from './health.ts'
+import { Hono } from 'hono'
 import { approvalRoutes } from './approvals.ts'
-import { contentTypes, decode, encode, formatOf, readBytes, wantedFormat } from './body.ts'
-import type { Callers } from './callers.ts'
-import { bodyOf, type Problem, problem } from './problem.ts'
+import { type Api, type ApiParts, refuse, reply } from './context.ts'
+import { problem } from './problem.ts'
 import { recordRoutes } from './records.ts'
 import { sessionRoutes } from './sessions.ts'
 
-export type ApiParts = {
-  readonly callers: Callers
-  readonly approvals: Approvals
-  readonly records: Records
-  readonly sessions: Store['sessions']
-  /** Groups that may read sessions. */
-  readonly auditors: readonly string[]
-  readonly profile: ActiveProfile
-  readonly health: () => Promise<Health>
-  readonly registry: Registry
-  readonly log: Log
-}
-
-export type ApiContext = Context<{ Bindings: HttpBindings }>
-
 /** Every surface but `/v1/decide`. */
-export function createApi(parts: ApiParts): Hono<{ Bindings: HttpBindings }> {
-  const app = new Hono<{ Bindings: HttpBindings }>()
+export function createApi(parts: ApiParts): Api {
+  const app: Api = new Hono()
   app.get('/v1/profile', (c) => {
     const caller = parts.callers.pep(c.env.incoming)
     return caller.ok ? reply(c, parts.profile) : refuse(c, caller.error)
@@ -60,51 +34,4 @@ export function createApi(parts: ApiParts): Hono<{ Bindings: HttpBindings }> {
     return refuse(c, problem(500, 'PDP_FAILED', 'the decision service failed'))
   })
   return app
-}
-
-/** Answers in the format that the caller wants. */
-export function reply(
-  c: ApiContext,
-  value: unknown,
-  status: 200 | Problem['status'] = 200,
-): Response {
-  const { incoming } = c.env
-  const format = wantedFormat(
-    incoming.headers.accept,
-    formatOf(incoming.headers['content-type']) ?? 'json',
-  )
-  const headers: Record<string, string> = {
-    'content-type': contentTypes[format],
-    'cache-control': 'no-store',
-  }
-  // What was not read would be taken for the next request.
-  if (!incoming.complete) headers['connection'] = 'close'
-  return new Response(encode(format, value) as Uint8Array<ArrayBuffer>, { status, headers })
-}
-
-export const refuse = (c: ApiContext, refusal: Problem): Response =>
-  reply(c, bodyOf(refusal), refusal.status)
-
-/** Reads and parses a body of either format. */
-export async function bodyOfRequest(c: ApiContext): Promise<Result<unknown, Problem>> {
-  const { incoming } = c.env
-  const format = formatOf(incoming.headers['content-type'])
-  if (!format)
-    return err(problem(415, 'PDP_BAD_REQUEST', 'send application/json or application/msgpack'))
-  const bytes = await readBytes(incoming)
-  return bytes.ok ? decode(format, bytes.value) : bytes
-}
-
-/** A person of one of these groups. */
-export async function personOf(
-  c: ApiContext,
-  { callers }: Pick<ApiParts, 'callers'>,
-  groups?: readonly string[],
-): Promise<Result<Identity, Problem>> {
-  const person = await callers.person(c.env.incoming)
-  if (!person.ok || groups === undefined) return person
-  const allowed = person.value.subject.properties.groups.some((group) => groups.includes(group))
-  return allowed
-    ? ok(person.value)
-    : err(problem(403, 'PDP_FORBIDDEN', `only members of ${groups.join(', ')} may see this`))
 }

@@ -1,5 +1,3 @@
-import type { HttpBindings } from '@hono/node-server'
-import type { Hono } from 'hono'
 import { z } from 'zod'
 import type { ApprovalDemand, ApprovalUse } from '../contract/approval.ts'
 import { approvalState } from '../contract/approval.ts'
@@ -8,7 +6,15 @@ import { decisionRequest } from '../contract/request.ts'
 import { err, ok, type Result } from '../contract/result.ts'
 import type { ApprovalRow, Requester, VoteRefusal } from '../store/store.ts'
 import type { Identity } from '../../identity/claims.ts'
-import { type ApiContext, type ApiParts, bodyOfRequest, personOf, refuse, reply } from './app.ts'
+import {
+  type Api,
+  type ApiContext,
+  type ApiParts,
+  bodyOfRequest,
+  personOf,
+  refuse,
+  reply,
+} from './context.ts'
 import { type Problem, problem, problemOf } from './problem.ts'
 
 /** Longest wait of one long poll, milliseconds. */
@@ -43,7 +49,7 @@ const listQuery = z.object({
 })
 
 /** Enforcement points ask for approvals and use them; people see and decide them. */
-export function approvalRoutes(app: Hono<{ Bindings: HttpBindings }>, parts: ApiParts): void {
+export function approvalRoutes(app: Api, parts: ApiParts): void {
   const { approvals, callers } = parts
 
   app.post('/v1/approvals', async (c) => {

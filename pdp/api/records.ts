@@ -1,11 +1,9 @@
-import type { HttpBindings } from '@hono/node-server'
-import type { Hono } from 'hono'
 import { recordBatch } from '../contract/record.ts'
-import { type ApiParts, bodyOfRequest, refuse, reply } from './app.ts'
+import { type Api, type ApiParts, bodyOfRequest, refuse, reply } from './context.ts'
 import { problem, problemOf } from './problem.ts'
 
 /** `POST /v1/records`: frames of an enforcement point's journal, in MessagePack; acknowledged when committed. */
-export function recordRoutes(app: Hono<{ Bindings: HttpBindings }>, parts: ApiParts): void {
+export function recordRoutes(app: Api, parts: ApiParts): void {
   app.post('/v1/records', async (c) => {
     const caller = parts.callers.pep(c.env.incoming)
     if (!caller.ok) return refuse(c, caller.error)

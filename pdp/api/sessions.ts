@@ -1,9 +1,7 @@
-import type { HttpBindings } from '@hono/node-server'
-import type { Hono } from 'hono'
 import { Unpackr } from 'msgpackr'
 import { z } from 'zod'
 import { type SessionRecord, StoreError } from '../store/store.ts'
-import { type ApiContext, type ApiParts, personOf, refuse, reply } from './app.ts'
+import { type Api, type ApiContext, type ApiParts, personOf, refuse, reply } from './context.ts'
 import { problem } from './problem.ts'
 
 const listQuery = z.object({
@@ -20,7 +18,7 @@ const pageQuery = z.object({
 })
 
 /** `GET /v1/sessions` and `/v1/sessions/:id`: what agents did, for people of an auditor group. */
-export function sessionRoutes(app: Hono<{ Bindings: HttpBindings }>, parts: ApiParts): void {
+export function sessionRoutes(app: Api, parts: ApiParts): void {
   app.get('/v1/sessions', async (c) => {
     const person = await personOf(c, parts, parts.auditors)
     if (!person.ok) return refuse(c, person.error)

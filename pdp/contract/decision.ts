@@ -28,7 +28,6 @@ export const decision = z.strictObject({
   approval: z.strictObject({ id: z.string() }).optional(),
 })
 
-export type Effect = z.infer<typeof effect>
 export type Reason = z.infer<typeof reason>
 export type Verdict = z.infer<typeof verdict>
 export type Decision = z.infer<typeof decision>

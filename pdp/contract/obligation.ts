@@ -53,7 +53,6 @@ export const obligation = z.discriminatedUnion('kind', [
   limitObligation,
 ])
 
-export type MaskStyle = z.infer<typeof maskStyle>
 export type MaskObligation = z.infer<typeof maskObligation>
 export type ApproveObligation = z.infer<typeof approveObligation>
 export type RecordObligation = z.infer<typeof recordObligation>

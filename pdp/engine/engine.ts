@@ -32,7 +32,7 @@ export type EngineOptions = {
   /** The data document: an object, or its JSON as bytes, which keeps literals of numbers. */
   readonly data: object
   readonly revision: string
-  /** Most loops and calls of one evaluation. The default is a few tenths of a second. */
+  /** Most loops and calls of one evaluation, beside those that reading the input takes. The default is a few tenths of a second. */
   readonly steps?: number
   /** Most memory of an instance. Default 512 MiB. */
   readonly mostBytes?: number
@@ -41,6 +41,9 @@ export type EngineOptions = {
 }
 
 const STEPS = 20_000_000
+const MOST_STEPS = 0x7fffffff
+/** Reading the input takes steps too: a large one has more, in proportion. */
+const STEPS_A_BYTE = 16
 const MOST_BYTES = 512 * 1024 * 1024
 /** Memory that a large input took is given back when it is past this. */
 const SPARE_BYTES = 32 * 1024 * 1024
@@ -48,7 +51,7 @@ const SPARE_BYTES = 32 * 1024 * 1024
 /** @throws {EngineError} when the module, its builtins or the data cannot be had. */
 export function createEngine(options: EngineOptions): Engine {
   const { data, revision, steps = STEPS } = options
-  if (!Number.isInteger(steps) || steps < 1 || steps > 0x7fffffff)
+  if (!Number.isInteger(steps) || steps < 1 || steps > MOST_STEPS)
     throw new TypeError('steps must be an integer from 1 to 2147483647')
   const mostPages = Math.ceil((options.mostBytes ?? MOST_BYTES) / PAGE_BYTES)
   const policy = compileModule(options.wasm)
@@ -84,7 +87,8 @@ export function createEngine(options: EngineOptions): Engine {
         running = instance ?? renew(undefined)
         // Whatever ends this evaluation early, the instance is gone.
         instance = undefined
-        const answer = running.run(id, json.value, steps, { input })
+        const allowed = Math.min(steps + STEPS_A_BYTE * (json.value?.length ?? 0), MOST_STEPS)
+        const answer = running.run(id, json.value, allowed, { input })
         const value = resultValue(answer)
         instance = running.memory.buffer.byteLength > mostKept ? undefined : running
         return ok(value)

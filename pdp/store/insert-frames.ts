@@ -29,7 +29,7 @@ export async function insertFrames(
         substring(b.bytes from f.at + 64 for f.size),
         f.kind, f.time_ms, f.operation_id, f.parent_id, f.session_id, f.session_label, f.connection, f.action,
         f.effect, f.subject_id, f.issuer, f.decision_id, f.result
-      from (select decode(${bytes.toString('base64')}::text, 'base64') as bytes) as b,
+      from (select ${bytes}::bytea as bytes) as b,
         json_to_recordset(${JSON.stringify(rows)}::text::json) as f(
           seq bigint, at integer, size integer, kind text, time_ms bigint, operation_id text, parent_id text,
           session_id text, session_label text, connection text, action text, effect text, subject_id text,

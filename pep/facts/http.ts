@@ -107,7 +107,8 @@ function targetText({ segments, query }: HttpView): string {
 
 function merged(a: Counts, b: Counts): Record<string, number> {
   const sum: Record<string, number> = {}
-  for (const [name, count = 0] of [...Object.entries(a), ...Object.entries(b)]) sum[name] = (sum[name] ?? 0) + count
+  for (const [name, count = 0] of [...Object.entries(a), ...Object.entries(b)])
+    sum[name] = (sum[name] ?? 0) + count
   return sum
 }
 

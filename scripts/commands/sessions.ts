@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { createInterface } from 'node:readline/promises'
 import { Command } from 'commander'
 import type { JournalRecord } from '../../pdp/contract/record.ts'
+import { assertNever } from '../../pdp/contract/result.ts'
 import type { SessionSummary } from '../../pdp/store/store.ts'
 import { clock, CommandError, exitHelp, paint, print, shown, table } from './output.ts'
 import { callPdp, pdpOption } from './pdp-api.ts'
@@ -167,6 +168,8 @@ function line(record: JournalRecord): string {
       return `${at}  part of a body, from byte ${record.offset}`
     case 'event':
       return `${at}  ${shown(`${record.name} ${JSON.stringify(record.detail)}`)}`
+    default:
+      return assertNever(record)
   }
 }
 

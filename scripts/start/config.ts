@@ -24,7 +24,8 @@ export async function loadConfiguration(source: string | object): Promise<Config
   try {
     document = parse(text, { strict: true, uniqueKeys: true })
   } catch (error) {
-    throw new StartError(`${String(source)}: ${(error as Error).message}`, { cause: error })
+    const name = typeof source === 'string' ? source : 'the configuration'
+    throw new StartError(`${name}: ${(error as Error).message}`, { cause: error })
   }
   return {
     pdp: parsePdpConfig(document),

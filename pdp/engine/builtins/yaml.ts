@@ -91,9 +91,7 @@ function plain(value: Value): unknown {
   if (isArray(value)) return value.map(plain)
   if (isSet(value)) return sorted(value).map(plain)
   if (value === null || typeof value !== 'object') return value
-  return new Map(
-    jsonEntries(value as ReadonlyMap<Value, Value>).map(([key, one]) => [key, plain(one)]),
-  )
+  return new Map(jsonEntries(value).map(([key, one]) => [key, plain(one)]))
 }
 
 function numberNode({ literal }: Num): unknown {

@@ -13,7 +13,7 @@ const GUARD = `
 exec 3<&0
 "$@" </dev/null 3<&- &
 server=$!
-{ read -r _ <&3; kill -INT "$server"; } &
+{ read -r _ <&3; :; } &
 watch=$!
 exec 3<&-
 wait "$server"

@@ -25,7 +25,7 @@ function write(value: Value, layout: Layout | undefined): string {
       layout,
     )
   if (isSet(value)) return write(sorted(value), layout)
-  const members = jsonEntries(value as ReadonlyMap<Value, Value>).map(
+  const members = jsonEntries(value).map(
     ([key, one]) => `${quote(key)}:${layout ? ' ' : ''}${write(one, inner)}`,
   )
   return enclose('{', members, '}', layout)

@@ -29,6 +29,7 @@ function applyOne(target: Value | undefined, operation: Value): Value | undefine
     return value
   }
   const op = attribute('op')
+  if (typeof op !== 'string') throw failed('unrecognized op')
   const path = parsePath(attribute('path'))
   switch (op) {
     case 'add':
