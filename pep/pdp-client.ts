@@ -70,7 +70,7 @@ export function createHttpPdpClient({ url, token, ca }: HttpPdpOptions): HttpPdp
       })
       const bytes = await readAnswer(answer.body)
       if (answer.statusCode !== 200) return err(errorOf(answer.statusCode, bytes))
-      const parsed = shape.safeParse(unpackr.unpack(bytes))
+      const parsed = shape.safeParse(unpacked(bytes))
       return parsed.success
         ? ok(parsed.data)
         : err({ code: 'PDP_BAD_ANSWER', message: 'the answer has not the shape it must have' })
@@ -136,9 +136,13 @@ function errorOf(status: number, bytes: Buffer): PdpError {
 }
 
 function saidBy(bytes: Buffer): { readonly code: string; readonly message: string } | undefined {
+  return problem.safeParse(unpacked(bytes)).data?.error
+}
+
+/** `undefined`, which no answer may be, for what is not MessagePack. */
+function unpacked(bytes: Buffer): unknown {
   try {
-    const parsed = problem.safeParse(unpackr.unpack(bytes))
-    return parsed.success ? parsed.data.error : undefined
+    return unpackr.unpack(bytes)
   } catch {
     return undefined
   }

@@ -1,12 +1,10 @@
 import { cp, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { loadPolicy } from '@open-policy-agent/opa-wasm'
 import { afterEach, beforeEach, expect, test } from 'vitest'
-import { readPolicyData } from './policy-data/read.ts'
-import { compileWasm, opa } from './policy-data/testing.ts'
+import { builtEngine } from './policy-data/built-engine.ts'
+import { opa } from './policy-data/testing.ts'
 import { type PolicyCheckParts, policyChecks } from './policy-checks.ts'
-import { prepareData } from './prepare-data.ts'
 
 let root: string
 let parts: PolicyCheckParts
@@ -26,11 +24,7 @@ beforeEach(async () => {
     opa,
     folders,
     bundle: () => Promise.resolve([]),
-    engine: async () => {
-      const policy = await loadPolicy(await compileWasm(folders.rules))
-      policy.setData(prepareData(await readPolicyData(folders.data)).data)
-      return (input) => (policy.evaluate(input) as { result: unknown }[])[0]?.result
-    },
+    engine: () => builtEngine(folders),
   }
 })
 

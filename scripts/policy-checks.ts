@@ -1,6 +1,7 @@
 import { inspect, isDeepStrictEqual } from 'node:util'
 import { judge, loadCases } from './policy-data/cases.ts'
-import { decideWithOpa, type RunOpa, withJsonFile } from './policy-data/evaluate-opa.ts'
+import type { RunOpa } from './opa.ts'
+import { decideWithOpa, withJsonFile } from './policy-data/evaluate-opa.ts'
 import { readPolicyData } from './policy-data/read.ts'
 import { prepareData } from './prepare-data.ts'
 import { staleSchemas } from './schemas.ts'

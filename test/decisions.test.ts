@@ -1,20 +1,28 @@
-import { loadPolicy } from '@open-policy-agent/opa-wasm'
+import { readFile } from 'node:fs/promises'
 import * as fc from 'fast-check'
 import { expect, test } from 'vitest'
+import { readArchive } from '../pdp/bundle/archive.ts'
+import { DECISION_ENTRYPOINT } from '../pdp/decide/decide.ts'
+import { createEngine } from '../pdp/engine/engine.ts'
 import { judge, loadCases } from '../scripts/policy-data/cases.ts'
 import { decideWithOpa } from '../scripts/policy-data/evaluate-opa.ts'
 import { readPolicyData } from '../scripts/policy-data/read.ts'
-import { compileWasm, opa } from '../scripts/policy-data/testing.ts'
+import { opa } from '../scripts/policy-data/testing.ts'
 import { prepareData } from '../scripts/prepare-data.ts'
 
 const folder = 'rego/countersign'
-const wasm = await compileWasm(folder)
+const bundle = readArchive(await readFile('bundles/default.tar.gz'), 64 * 1024 * 1024)
 const cases = await loadCases('test/decisions')
 
-async function decider(data: Record<string, unknown>): Promise<(input: unknown) => unknown> {
-  const policy = await loadPolicy(wasm)
-  policy.setData(data)
-  return (input) => (policy.evaluate(input) as { result: unknown }[])[0]?.result
+/** The engine with the committed policy. @param data the bundle's own, or as `prepareData` returns it. */
+function decider(data: object): (input: unknown) => unknown {
+  const wasm = bundle.get('policy.wasm')!
+  const engine = createEngine({ wasm, data, revision: 'test' })
+  return (input) => {
+    const answer = engine.evaluate(DECISION_ENTRYPOINT, input)
+    if (!answer.ok) throw new Error(answer.error.message)
+    return answer.value
+  }
 }
 
 const { data } = prepareData(await readPolicyData('rego/data'))
@@ -23,7 +31,7 @@ const byOpa = await decideWithOpa(
   { folder, data },
   cases.map((one) => one.input),
 )
-const byEngine = await decider(data)
+const byEngine = decider(bundle.get('data.json')!)
 
 test.each(cases.map((one, at) => [`${one.file}:${one.line} ${one.description}`, one, at] as const))(
   '%s',
@@ -147,7 +155,7 @@ test('opa and the engine agree on requests put together at random', async () => 
   const requests = fc.sample(request, { numRuns: 600, seed })
   const fixtures = prepareData(await readPolicyData('rego/fixtures')).data
   const wanted = await decideWithOpa(opa, { folder, data: fixtures }, requests)
-  const decide = await decider(fixtures)
+  const decide = decider(fixtures)
   const effects: Record<string, number> = {}
   for (const [at, one] of requests.entries()) {
     const verdict = decide(one) as { effect: string }

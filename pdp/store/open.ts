@@ -46,10 +46,13 @@ async function embeddedSource(folder: string, log: (line: string) => void): Prom
 function assemble(source: Source, log: (line: string) => void): Store {
   const use = createUse(source.current)
   const changes = createChanges(use, log)
+  let closed = false
   source.whenUp
     .then(() => changes.listen())
     // Only told late then: whoever waits for an approval also asks when the wait ends.
-    .catch((error: unknown) => log(`store: changes are not told: ${message(error)}`))
+    .catch((error: unknown) => {
+      if (!closed) log(`store: changes are not told: ${message(error)}`)
+    })
 
   async function ready(): Promise<Readiness> {
     try {
@@ -64,6 +67,9 @@ function assemble(source: Source, log: (line: string) => void): Store {
     records: createRecordStore(use),
     sessions: createSessionStore(use),
     ready,
-    close: source.close,
+    close: () => {
+      closed = true
+      return source.close()
+    },
   }
 }

@@ -199,7 +199,11 @@ const listening = (
   address: { readonly host: string; readonly port: number },
 ): Promise<void> =>
   new Promise((resolve, reject) => {
-    server.once('error', reject)
+    server.once('error', (cause) => {
+      const where = `${address.host}:${address.port}`
+      const message = `the development issuer cannot listen on ${where} (${cause.message}): is another countersign start running? Stop it, or use --issuer-port and addresses of your own in countersign.yaml`
+      reject(new Error(message, { cause }))
+    })
     server.listen(address.port, address.host.replaceAll(/[[\]]/g, ''), () => resolve())
   })
 

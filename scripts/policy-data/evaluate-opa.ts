@@ -1,11 +1,7 @@
 import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-
-/** Runs the OPA command. Rejects when it cannot be started. */
-export type RunOpa = (
-  args: readonly string[],
-) => Promise<{ readonly code: number; readonly stdout: string; readonly stderr: string }>
+import type { RunOpa } from '../opa.ts'
 
 /** @returns the policy's own `.rego` files, without tests, sorted. */
 export async function regoFiles(folder: string): Promise<string[]> {

@@ -13,7 +13,7 @@ const GUARD = `
 exec 3<&0
 "$@" </dev/null 3<&- &
 server=$!
-{ read -r _ <&3; :; } &
+{ read -r _ <&3; kill -INT "$server"; } &
 watch=$!
 exec 3<&-
 wait "$server"
@@ -59,11 +59,16 @@ export async function startServer(
     stdio: ['pipe', 'ignore', 'pipe'],
     detached: true,
   })
-  const tail = collectTail(child, log)
+  let stopping = false
+  const tail = collectTail(child, (line) => {
+    // A shutdown ends every session with a FATAL, which is nothing to tell.
+    if (!stopping) log(line)
+  })
   const ended = exit(child).then(() => tail.text())
   const server = {
     ended,
     stop: async () => {
+      stopping = true
       child.stdin?.destroy()
       await ended
     },

@@ -1,0 +1,137 @@
+import { Registry } from 'prom-client'
+import { createVerifier } from '../identity/verifier.ts'
+import { issuerConfig } from '../identity/issuer.ts'
+import { startIssuer, type TestIssuer } from '../identity/testing.ts'
+import { loadBundle } from './bundle/bundle.ts'
+import { parsePdpConfig } from './config.ts'
+import { actionDigest, type CanonicalAction } from './contract/action.ts'
+import type { DecisionRequest } from './contract/request.ts'
+import { createPdp, type Pdp } from './pdp.ts'
+import { openTestStore } from './store/testing.ts'
+import type { Store } from './store/store.ts'
+
+/** A decision service for tests: the committed policy, a real store, a real issuer of approvers, on loopback. */
+export type TestPdp = {
+  readonly pdp: Pdp
+  readonly url: string
+  readonly store: Store
+  readonly approvers: TestIssuer
+  readonly pepToken: string
+  readonly log: { level: string; event: string; detail?: Record<string, unknown> }[]
+  /** A person's token. */
+  readonly person: (sub: string, groups: readonly string[], more?: object) => Promise<string>
+  readonly close: () => Promise<void>
+}
+
+/** @param options the `pdp` section, beside what the test needs; another store to put in the way. */
+export async function startTestPdp(
+  options: {
+    readonly config?: object
+    readonly around?: (store: Store) => Store
+    readonly webhook_secret?: string
+  } = {},
+): Promise<TestPdp> {
+  const { store } = await openTestStore()
+  const approvers = await startIssuer()
+  const bundle = await loadBundle('bundles/default.tar.gz')
+  if (!bundle.ok) throw bundle.error
+  const log: TestPdp['log'] = []
+  const verifier = createVerifier(
+    [
+      issuerConfig.parse({
+        url: approvers.url,
+        audience: 'countersign-approvals',
+        algorithms: ['ES256'],
+        claims: { type: { default: 'user' } },
+      }),
+    ],
+    { log: () => {} },
+  )
+  await verifier.tried
+  const pepToken = 'pep-token-of-this-test'
+  const pdp = createPdp(parsePdpConfig({ pdp: { listen: '127.0.0.1:0', ...options.config } }), {
+    bundle: bundle.value,
+    store: options.around?.(store) ?? store,
+    config_digest: '0'.repeat(64),
+    approvers: verifier,
+    peps: new Map([['pep-1', pepToken]]),
+    log: (level, event, detail) => log.push({ level, event, ...(detail && { detail }) }),
+    registry: new Registry(),
+    ...(options.webhook_secret !== undefined && { webhook_secret: options.webhook_secret }),
+  })
+  const url = await pdp.listen()
+  return {
+    pdp,
+    url,
+    store,
+    approvers,
+    pepToken,
+    log,
+    person: (sub, groups, more = {}) =>
+      approvers.token({ sub, groups, aud: 'countersign-approvals', ...more }),
+    async close() {
+      await pdp.close(0)
+      verifier.close()
+      await approvers.close()
+    },
+  }
+}
+
+/** A DELETE by an agent, which the default policy holds for approval. */
+export function deletion(
+  revision: string,
+  options: { readonly id?: string; readonly agent?: string } = {},
+): { request: DecisionRequest; action: CanonicalAction } {
+  const { id = '1', agent = 'demo-agent' } = options
+  const action: CanonicalAction = {
+    type: 'http.request',
+    connection: 'customers',
+    method: 'DELETE',
+    target: `/customers/${id}`,
+    headers: [],
+    body: { text: '' },
+  }
+  const request = httpRequest(revision, 'DELETE', ['customers', id], agent)
+  const context = { ...request.context, action_digest: actionDigest(action) }
+  return { action, request: { ...request, context } }
+}
+
+export function httpRequest(
+  revision: string,
+  method: string,
+  segments: readonly string[],
+  agent = 'demo-agent',
+): DecisionRequest {
+  const path = `/${segments.join('/')}`
+  return {
+    subject: {
+      type: 'agent',
+      id: agent,
+      properties: {
+        issuer: 'https://issuer.example.com',
+        groups: ['agents'],
+        scopes: [],
+        claims: {},
+      },
+    },
+    action: { name: 'http.request' },
+    resource: {
+      type: 'http.path',
+      id: path,
+      properties: { connection: 'customers', kind: 'http' },
+    },
+    context: {
+      time_ms: 1_767_225_600_000,
+      session: { id: 'session-1' },
+      source: { address: '127.0.0.1' },
+      facts_revision: revision as DecisionRequest['context']['facts_revision'],
+      facts: {
+        detectors: {},
+        phrases: [],
+        paths: {},
+        incomplete: [],
+        http: { method, path, segments: [...segments], query: {}, body_bytes: 0, inspected: true },
+      },
+    },
+  }
+}
