@@ -20,8 +20,8 @@ const webhook = z.strictObject({
 
 const pdp = z.strictObject({
   listen: listen.prefault('127.0.0.1:8181'),
-  /** The bundle that decides. */
-  bundle: z.string().default('bundles/default.tar.gz'),
+  /** The bundle that decides. Default: the one that comes along. */
+  bundle: z.string().optional(),
   store: z
     .strictObject({
       /** A PostgreSQL server of one's own; default: an embedded one. */

@@ -206,7 +206,7 @@ describe('approvals', () => {
     const other = deletion(it.pdp.revision, { id: 'a2' })
     expect(await (await decide(other.request)).json()).toMatchObject({ effect: 'approve' })
     const [first, second] = await Promise.all([use(id, digest), use(id, digest)])
-    expect([first.status, second.status].sort()).toEqual([200, 409])
+    expect(first.status + second.status).toBe(200 + 409)
     expect(await (await decide(request)).json()).toMatchObject({ effect: 'approve' })
   })
 

@@ -29,7 +29,7 @@ export async function startGateway(
   const path = join(folder, 'countersign.yaml')
   await writeFile(path, JSON.stringify(config)) // JSON is YAML
   const data = join(folder, 'data')
-  const args = ['start', ...(options.role ? [options.role] : []), '--json']
+  const args = ['start', ...(options.role ? [options.role] : []), '--json', '--issuer-port', '0']
   const child = spawn(
     process.execPath,
     [resolve('scripts/countersign.ts'), ...args, '--config', path, '--folder', data],

@@ -5,7 +5,7 @@ import { PepError } from '../../pep/core/errors.ts'
 import { createHttpPdpClient } from '../../pep/pdp-client.ts'
 import { createPep, type Pep } from '../../pep/pep.ts'
 import { readSecret } from '../../server/secret.ts'
-import { type Configuration, loadConfiguration, within } from '../start/config.ts'
+import { bundlePath, type Configuration, loadConfiguration } from '../start/config.ts'
 import { CommandError, exitHelp, paint, print, shown } from './output.ts'
 
 type Options = {
@@ -57,16 +57,17 @@ async function doctor(options: Options): Promise<void> {
 }
 
 async function* look(configuration: Configuration, options: Options): AsyncGenerator<Finding> {
-  const { pdp, pep, base } = configuration
+  const { pdp, pep } = configuration
+  const path = bundlePath(configuration)
   yield { name: 'configuration', ok: true, detail: `${options.config} is well-formed` }
-  const bundle = await loadBundle(within(base, pdp.pdp.bundle), {
+  const bundle = await loadBundle(path, {
     entrypoints: [DECISION_ENTRYPOINT],
   })
   yield bundle.ok
     ? {
         name: 'policy',
         ok: true,
-        detail: `${pdp.pdp.bundle}, revision ${bundle.value.revision.slice(0, 16)}…`,
+        detail: `${path}, revision ${bundle.value.revision.slice(0, 16)}…`,
       }
     : { name: 'policy', ok: false, detail: bundle.error.message }
   const { host, port } = pdp.pdp.listen.address

@@ -43,5 +43,11 @@ async function read(path: string): Promise<string> {
   }
 }
 
+/** The policy's bundle; the default is the one that comes with this installation. */
+export const bundlePath = ({ pdp, base }: Configuration): string =>
+  pdp.pdp.bundle === undefined
+    ? join(import.meta.dirname, '..', '..', 'bundles', 'default.tar.gz')
+    : within(base, pdp.pdp.bundle)
+
 export const within = (base: string, path: string): string =>
   isAbsolute(path) ? path : join(base, path)

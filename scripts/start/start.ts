@@ -16,7 +16,7 @@ import type { Log } from '../../server/log.ts'
 import { agentIssuer, DEMO_CLIENT_FILE, type DevIssuer, startDevIssuer } from '../dev/issuer.ts'
 import type { RunningStandIn } from '../dev/stand-ins.ts'
 import { clientCredentialsToken } from '../tokens.ts'
-import { type Configuration, loadConfiguration, StartError, within } from './config.ts'
+import { bundlePath, type Configuration, loadConfiguration, StartError, within } from './config.ts'
 import { maskKey, ownPepToken, pepToken, required } from './secrets.ts'
 import { startStandIns } from './stand-ins.ts'
 
@@ -137,13 +137,13 @@ async function developmentIssuer(
 
 async function startPdp(
   { env, log }: StartOptions,
-  { pdp: config, pep, digest, base }: Configuration,
+  configuration: Configuration,
   folder: string,
   issuer: DevIssuer | undefined,
   closers: (() => Promise<unknown> | void)[],
 ): Promise<{ readonly pdp: Pdp; readonly url: string }> {
-  const path = within(base, config.pdp.bundle)
-  const bundle = await loadBundle(path, { entrypoints: [DECISION_ENTRYPOINT] })
+  const { pdp: config, pep, digest } = configuration
+  const bundle = await loadBundle(bundlePath(configuration), { entrypoints: [DECISION_ENTRYPOINT] })
   if (!bundle.ok) throw new StartError(bundle.error.message)
   const { url, service_url } = config.pdp.store
   const database = url ? await required(url, env, 'pdp.store.url') : env['DATABASE_URL']
