@@ -7,7 +7,7 @@ import type { Journal, Log } from '../core/services.ts'
 import { startChain, type Chain, type Committed } from './chain.ts'
 import { openCursor } from './cursor.ts'
 import { createBacklog, unshipped, type Epoch } from './epoch.ts'
-import { lockFolder } from './lock.ts'
+import { type FolderLock, lockFolder } from '../../server/lock.ts'
 import { backlogOf, recover, type Recovered } from './recover.ts'
 import type { Finding } from './scan.ts'
 import { listSegments, makeFolder, newEpochName } from './segment.ts'
@@ -80,13 +80,18 @@ const SETTLED_MS = 60_000
  * @throws {PepError} PEP_JOURNAL when the folder is in use by another process, or cannot be read or written.
  */
 export async function openJournal(options: JournalOptions): Promise<LocalJournal> {
-  const { folder, now } = options
+  const { folder } = options
   const unusable = (cause: unknown) =>
     new PepError('PEP_JOURNAL', `cannot open the journal ${folder}: ${String(cause)}`, { cause })
   await makeFolder(folder).catch((cause: unknown) => {
     throw unusable(cause)
   })
-  const lock = lockFolder(folder, now())
+  let lock: FolderLock
+  try {
+    lock = lockFolder(folder)
+  } catch (cause) {
+    throw unusable(cause)
+  }
   try {
     const cursor = await openCursor(folder)
     if (cursor.damaged) options.log('warn', 'journal.cursor_damaged', { folder })

@@ -65,7 +65,7 @@ function tries({ urls, stand_ins }: Running, token: string): string[] {
 
 const claude = (pep: string): string[] => [
   paint('dim', '  # Claude (a stand-in) asks for rm -fr, which is refused while the reply streams'),
-  `  curl -sN -H "Authorization: Bearer $TOKEN" -H 'content-type: application/json' ${pep}/claude/v1/messages -d '${JSON.stringify(
+  `  curl -sN -H "Authorization: Bearer $TOKEN" -H 'content-type: application/json' -H 'anthropic-version: 2023-06-01' ${pep}/claude/v1/messages -d '${JSON.stringify(
     {
       model: 'claude-sonnet-4-5',
       max_tokens: 100,

@@ -12,6 +12,7 @@ import { type LocalJournal, openJournal } from '../../pep/journal/journal.ts'
 import { createJournalMetrics } from '../../pep/journal/metrics.ts'
 import { createHttpPdpClient } from '../../pep/pdp-client.ts'
 import { createPep, type Pep } from '../../pep/pep.ts'
+import { lockFolder } from '../../server/lock.ts'
 import type { Log } from '../../server/log.ts'
 import { agentIssuer, DEMO_CLIENT_FILE, type DevIssuer, startDevIssuer } from '../dev/issuer.ts'
 import type { RunningStandIn } from '../dev/stand-ins.ts'
@@ -84,6 +85,9 @@ async function startAll(
   const folder = resolve(options.folder)
   const configuration = await loadConfiguration(options.config)
   await mkdir(folder, { recursive: true, mode: 0o700 })
+  // Before anything is written: what runs already on this folder must not notice.
+  for (const part of role ? [role] : (['pdp', 'pep'] as const))
+    closers.push(lockFolder(folder, `${part}.lock`).release)
   const issuer = await developmentIssuer(options, configuration, folder)
   if (issuer) closers.push(issuer.close)
 

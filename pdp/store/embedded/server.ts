@@ -12,7 +12,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { message } from '../errors.ts'
-import { lockFolder } from '../lock.ts'
+import { type FolderLock, lockFolder } from '../../../server/lock.ts'
 import { keptSecret, readSecret } from '../secret.ts'
 import { StoreError } from '../store.ts'
 import { serverAccount } from './account.ts'
@@ -59,7 +59,13 @@ export async function startEmbedded(
   folder: string,
   log: (line: string) => void,
 ): Promise<EmbeddedServer> {
-  const lock = lockFolder(folder)
+  let lock: FolderLock
+  try {
+    lock = lockFolder(folder)
+  } catch (cause) {
+    // Fail closed: two servers on one folder would destroy the record.
+    throw new StoreError('STORE_UNAVAILABLE', `the store ${message(cause)}`, { cause })
+  }
   try {
     const account = serverAccount()
     const binaries = findBinaries(account)
