@@ -70,6 +70,7 @@ const claude = (pep: string): string[] => [
       model: 'claude-sonnet-4-5',
       max_tokens: 100,
       stream: true,
+      tools: [{ name: 'Bash', input_schema: { type: 'object' } }],
       messages: [{ role: 'user', content: 'Please clean up.' }],
     },
   )}'`,
