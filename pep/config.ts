@@ -161,4 +161,8 @@ function parseConnection(entry: unknown): ConnectionConfig | z.ZodError | string
 }
 
 const problemsOf = (error: z.ZodError, above: readonly string[]): string[] =>
-  error.issues.map((issue) => `${[...above, ...issue.path].join('.')}: ${issue.message}`)
+  error.issues.map((issue) => {
+    // What is wrong with a key itself stands inside.
+    const said = issue.code === 'invalid_key' ? issue.issues[0]?.message : undefined
+    return `${[...above, ...issue.path].join('.')}: ${said ?? issue.message}`
+  })

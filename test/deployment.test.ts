@@ -1,12 +1,23 @@
 import { execFile, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { copyFile, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
+import {
+  copyFile,
+  cp,
+  mkdtemp,
+  readdir,
+  readFile,
+  rm,
+  stat,
+  symlink,
+  writeFile,
+} from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { describe, expect, test } from 'vitest'
 import { parse } from 'yaml'
 import { createVerifier } from '../identity/verifier.ts'
+import { parsePdpConfig } from '../pdp/config.ts'
 import { parsePepConfig } from '../pep/config.ts'
 import { startDevIssuer } from '../scripts/dev/issuer.ts'
 
@@ -123,9 +134,10 @@ describe('docker-compose.yml', () => {
 })
 
 describe('examples/compose', () => {
-  test('the configuration is right for the enforcement point, and names the secrets that each side is given', async () => {
+  test('the configuration is right for both sides, and names the secrets that each is given', async () => {
     const text = await read('examples/compose/countersign.yaml')
     const config = parsePepConfig(parse(text))
+    expect(parsePdpConfig(parse(text)).pdp.peps?.map(({ name }) => name)).toEqual([config.pep.name])
     expect(config.development).toBe(false)
     expect(Object.values(config.connections).map(({ stand_in }) => stand_in)).toEqual([undefined])
     const files = (section: unknown): string[] =>
@@ -251,11 +263,48 @@ test('the builder is sent what the image needs, and no secret', async () => {
   expect(sent.join(' ')).not.toMatch(/secrets|\.env|\.countersign|\.git\b/)
 })
 
-test('the image starts a file that is there', async () => {
-  const line = instructions(await read('Dockerfile')).find(([name]) => name === 'ENTRYPOINT')
-  const [program, file] = JSON.parse(line?.[1] ?? '[]') as string[]
+/** Runs a program as an image has it: what its Dockerfile copies, without what the builder is not sent. */
+async function runAsImage(path: string, args: readonly string[]): Promise<string> {
+  const app = await mkdtemp(join(tmpdir(), 'countersign-image-'))
+  const left = /\.test\.ts$|(?:^|\/)testing[^/]*\.ts$/
+  try {
+    for (const [name, rest] of instructions(await read(path))) {
+      if (name !== 'COPY' || rest.startsWith('--from')) continue
+      const [target = '', ...sources] = rest.split(' ').toReversed()
+      const many = target === './'
+      for (const source of sources) {
+        const to = join(app, target, many ? source : '')
+        const filter = (from: string): boolean => !left.test(from)
+        await cp(join(root, source), to, { recursive: true, filter })
+      }
+    }
+    await symlink(join(root, 'node_modules'), join(app, 'node_modules'))
+    const [file = '', ...more] = args
+    const run = promisify(execFile)(process.execPath, [join(app, file), ...more], { env: {} })
+    const { stdout } = await run.catch((error: { stdout: string; stderr: string }) => ({
+      stdout: `${error.stdout}${error.stderr}`,
+    }))
+    return stdout
+  } finally {
+    await rm(app, { recursive: true })
+  }
+}
+
+test('the image has all that its entry point needs', async () => {
+  const lines = instructions(await read('Dockerfile'))
+  const [program, file = ''] = JSON.parse(
+    lines.find(([name]) => name === 'ENTRYPOINT')?.[1] ?? '[]',
+  ) as string[]
   expect(program).toBe('node')
-  await stat(join(root, file!.replace(/^\/app\//, '')))
+  const help = await runAsImage('Dockerfile', [file.replace(/^\/app\//, ''), 'start', '--help'])
+  for (const option of ['--config', '--folder', '--pdp']) expect(help).toContain(option)
+})
+
+test('the image of the token has all that its script needs', async () => {
+  const script = compose.services['token']?.entrypoint?.[1]?.replace(/^\/app\//, '') ?? ''
+  const usage = await runAsImage('examples/compose/token.Dockerfile', [script])
+  expect(usage).toContain('AGENT_CLIENT_ID=')
+  expect(usage).not.toContain('Error')
 })
 
 test('the example agent’s lock file is of its package.json', async () => {

@@ -71,6 +71,8 @@ function keepOne<K extends Obligation['kind']>(
   support: ObligationSupport,
   draft: Draft,
 ): string | undefined {
+  // Fail closed: a newer decision service may ask for what this one does not know.
+  if (!Object.hasOwn(keep, obligation.kind)) return 'do something unknown'
   return keep[obligation.kind](obligation, support, draft)
 }
 
