@@ -2,7 +2,6 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { freePort, installed } from './processes.ts'
 import { residentMb, startGateway } from './gateway.ts'
 import { remark, type Report } from './report.ts'
-import { requestBody } from './workload.ts'
 import { wrk } from './wrk.ts'
 
 const REQUESTS = 100_000
@@ -40,10 +39,10 @@ export async function memory(report: Report): Promise<void> {
     const rest = await residentMb(gateway.pid)
     report({ suite, metric: 'RSS at rest', unit, ours: [rest], goal: 200, lower_is_better })
     const load = {
-      url: `${gateway.urls.pep}/customers/customers`,
-      method: 'POST',
-      headers: { 'content-type': 'application/json', authorization: `Bearer ${gateway.token}` },
-      body: requestBody,
+      url: `${gateway.urls.pep}/customers/customers/c-1`,
+      method: 'GET',
+      headers: { authorization: `Bearer ${gateway.token}` },
+      body: '',
       connections: 32,
     }
     // The first part warms up; what grows after it goes on growing.

@@ -1,6 +1,7 @@
 import { Command, Option } from 'commander'
 import type { Log } from '../../server/log.ts'
 import { type Running, startCountersign } from '../start/start.ts'
+import { tidyMemory } from '../start/tidy-memory.ts'
 import { CommandError, exitHelp, paint, print } from './output.ts'
 import { welcome } from './welcome.ts'
 
@@ -66,6 +67,7 @@ async function start(part: string | undefined, options: Options): Promise<void> 
   })
   const token = running.issuer ? await running.agentToken() : undefined
   const seconds = (performance.now() - begun) / 1000
+  tidyMemory()
   print(options.json, summary(running, token), () => welcome(running, token, seconds))
   await untilTold(running)
 }
