@@ -34,6 +34,15 @@ for (const command of [
   program.addCommand(command)
 }
 
+// Whoever reads no further, such as `| head`, ends a command, but never a gateway.
+const [, , name] = process.argv
+for (const stream of [process.stdout, process.stderr]) {
+  stream.on('error', (error: NodeJS.ErrnoException) => {
+    if (error.code === 'EPIPE' && name === 'start') return
+    process.exit(error.code === 'EPIPE' ? exitCodes.ok : exitCodes.failed)
+  })
+}
+
 exitOverride(program)
 try {
   await program.parseAsync()
