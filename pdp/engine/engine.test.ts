@@ -4,6 +4,7 @@ import { compileRego } from '../../scripts/compile-rego.ts'
 import { findOpa } from '../../scripts/opa.ts'
 import { createEngine, type Engine } from './engine.ts'
 import type { EngineOptions } from './engine.ts'
+import { MOST_DEPTH } from './input.ts'
 
 const rules = `package t
 
@@ -144,18 +145,33 @@ test.each([
   expect(value(engine, 'greeting', ann)).toBe('ann has 3')
 })
 
-test('an input that is too deep for the module ends that evaluation only', () => {
+const nested = (depth: number, open: string, close: string): unknown =>
+  JSON.parse(`${open.repeat(depth)}1${close.repeat(depth)}`)
+
+test('an input is nested as deep as it may be, or is refused before the module sees it', () => {
   const engine = open()
-  const outcomes = new Set<string>()
-  for (const depth of [1000, 2000, 3000, 4000, 6000, 8000, 100_000]) {
-    const input: unknown = JSON.parse('['.repeat(depth) + ']'.repeat(depth))
-    const outcome = code(engine, 'echo', input)
-    outcomes.add(outcome)
+  for (const [left, right] of [
+    ['[', ']'],
+    ['{"a[\\\\\\"":', '}'],
+  ] as const) {
+    const deepest = nested(MOST_DEPTH, left, right)
+    expect(value(engine, 'echo', deepest)).toEqual(deepest)
+    for (const depth of [MOST_DEPTH + 1, 8000, 100_000]) {
+      const answer = engine.evaluate('t/echo', nested(depth, left, right))
+      expect(answer).toMatchObject({ error: { code: 'ENGINE_INPUT' } })
+    }
     expect(value(engine, 'greeting', ann)).toBe('ann has 3')
   }
-  expect([...outcomes].every((one) => ['ok', 'ENGINE_TRAP', 'ENGINE_INPUT'].includes(one))).toBe(
-    true,
-  )
+})
+
+test('brackets that nest nothing are no depth', () => {
+  const engine = open()
+  for (const input of [
+    Array.from({ length: 3000 }, () => [{}]),
+    ['['.repeat(3000), '\\"{'.repeat(3000), '\\'],
+    { ['{"'.repeat(3000)]: '\\\\' },
+  ])
+    expect(value(engine, 'echo', input)).toEqual(input)
 })
 
 test('an evaluation that would take too much memory fails, and the next answer is right', () => {

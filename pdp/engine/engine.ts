@@ -2,6 +2,7 @@ import { err, ok, type Result } from '../contract/result.ts'
 import type { Builtin } from './builtins/builtin.ts'
 import { builtins as registry } from './builtins/registry.ts'
 import { EngineError, type EvaluationError } from './errors.ts'
+import { inputJson } from './input.ts'
 import { Abort, createInstance, type Instance, link, OutOfSteps } from './instance.ts'
 import { compileModule, loadData, PAGE_BYTES, type PolicyModule } from './module.ts'
 
@@ -20,7 +21,7 @@ export type Engine = {
   readonly entrypoints: readonly string[]
   /**
    * Never throws. Synchronous: a batch is a loop, without cost beside its items.
-   * @param input what JSON can say; `undefined` for no input document.
+   * @param input what JSON can say, at most 512 levels deep; `undefined` for no input document.
    * @returns the document's value as JSON gives it; `undefined` where the policy has none.
    */
   readonly evaluate: (entrypoint: string, input: unknown) => Result<unknown, EvaluationError>
@@ -134,24 +135,6 @@ function tryRenew(
 function resultValue(json: string): unknown {
   const results = JSON.parse(json) as readonly { readonly result: unknown }[]
   return results[0]?.result
-}
-
-function inputJson(input: unknown): Result<string | undefined, EvaluationError> {
-  if (input === undefined) return ok(undefined)
-  try {
-    const json = JSON.stringify(input) as string | undefined
-    if (json === undefined) throw new TypeError(`a ${typeof input} has no JSON`)
-    return ok(json.includes('\\ud') ? withoutLoneSurrogates(json) : json)
-  } catch (error) {
-    return err({ code: 'ENGINE_INPUT', message: `the input has no JSON: ${messageOf(error)}` })
-  }
-}
-
-/** The module aborts on escapes of lone surrogates; OPA reads them as U+FFFD. */
-function withoutLoneSurrogates(json: string): string {
-  return json.replace(/\\(?:ud[89a-f][0-9a-f]{2}|.)/g, (escape) =>
-    escape.startsWith('\\ud') ? '\ufffd' : escape,
-  )
 }
 
 function evaluationError(thrown: unknown): EvaluationError {

@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto'
+import { hash } from 'node:crypto'
 import type { AnthropicFacts, Facts } from '../../pdp/contract/facts.ts'
 import { isFixed, isSigned, typeOf } from './anthropic-fields.ts'
 import {
@@ -25,33 +25,34 @@ export type TextScan = (text: string) => {
 
 type Scanned = ReturnType<TextScan> & { readonly tokens: number }
 
-/** Remembers scans by content: an agent resends its whole conversation each turn. */
+/**
+ * Remembers scans by content: an agent resends its whole conversation each turn. Two generations, the older one
+ * dropped whole: dropping entries one by one from the front of a large map takes time in proportion to what was
+ * dropped before.
+ */
 export class ScanCache {
   readonly #scan: TextScan
-  readonly #budget: number
-  readonly #entries = new Map<string, Scanned>()
+  /** Most entries of one generation. */
+  readonly #most: number
+  #young = new Map<string, Scanned>()
+  #old = new Map<string, Scanned>()
 
   /** @param budgetBytes most bytes of results that are kept, about. */
   constructor(scan: TextScan, budgetBytes = 16 * 1024 * 1024) {
     this.#scan = scan
-    this.#budget = Math.floor(budgetBytes / ENTRY_BYTES)
+    this.#most = Math.ceil(budgetBytes / ENTRY_BYTES / 2)
   }
 
   scan(text: string): Scanned {
-    const key = text.length < 64 ? text : createHash('sha256').update(text).digest('base64')
-    const known = this.#entries.get(key)
-    if (known) {
-      // The entry that was not used for longest goes first.
-      this.#entries.delete(key)
-      this.#entries.set(key, known)
-      return known
+    const key = text.length < 64 ? text : hash('sha256', text, 'base64')
+    const known = this.#young.get(key)
+    if (known) return known
+    const made = this.#old.get(key) ?? { ...this.#scan(text), tokens: estimateTokens(text) }
+    if (this.#young.size >= this.#most) {
+      this.#old = this.#young
+      this.#young = new Map()
     }
-    const made = { ...this.#scan(text), tokens: estimateTokens(text) }
-    this.#entries.set(key, made)
-    if (this.#entries.size > this.#budget) {
-      const [oldest] = this.#entries.keys()
-      if (oldest !== undefined) this.#entries.delete(oldest)
-    }
+    this.#young.set(key, made)
     return made
   }
 }
