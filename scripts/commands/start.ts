@@ -1,5 +1,6 @@
 import { Command, Option } from 'commander'
 import type { Log } from '../../server/log.ts'
+import { StartError } from '../start/config.ts'
 import { type Running, startCountersign } from '../start/start.ts'
 import { tidyMemory } from '../start/tidy-memory.ts'
 import { CommandError, exitHelp, paint, print } from './output.ts'
@@ -63,17 +64,28 @@ async function start(part: string | undefined, options: Options): Promise<void> 
     ...(options.pdp !== undefined && { pdp_url: options.pdp }),
     ...(port !== undefined && { ports: { issuer: port } }),
   }).catch((error: unknown) => {
-    throw new CommandError('failed', messageOf(error), { cause: error })
+    throw new CommandError(isConfiguration(error) ? 'usage' : 'failed', messageOf(error), {
+      cause: error,
+    })
   })
   const token = running.issuer ? await running.agentToken() : undefined
   const seconds = (performance.now() - begun) / 1000
   tidyMemory()
-  print(options.json, summary(running, token), () => welcome(running, token, seconds))
+  const store = (await running.pdp?.health())?.store
+  print(options.json, { ...summary(running, token), ...(store && { store }) }, () =>
+    welcome(running, token, seconds, store),
+  )
   await untilTold(running)
 }
 
 const messageOf = (error: unknown): string =>
   error instanceof Error ? error.message : String(error)
+
+const isConfiguration = (error: unknown): boolean =>
+  error instanceof StartError ||
+  (error instanceof Error &&
+    'code' in error &&
+    ['PDP_CONFIG', 'PEP_CONFIG'].includes(String(error.code)))
 
 const summary = (running: Running, token: string | undefined): Record<string, unknown> => ({
   ready: true,

@@ -1,15 +1,28 @@
+import type { Health } from '../../pdp/api/health.ts'
 import type { Running } from '../start/start.ts'
 import { paint } from './output.ts'
 
 /** What `start` says when it is ready: what runs where, and commands to paste. */
-export function welcome(running: Running, token: string | undefined, seconds: number): string {
+export function welcome(
+  running: Running,
+  token: string | undefined,
+  seconds: number,
+  store: Health['store'] | undefined,
+): string {
   return [
     paint('green', `Countersign is ready (${seconds.toFixed(1)} s).`),
     '',
     ...places(running),
+    ...(store?.ok === false ? [withoutStore(store.message ?? '')] : []),
     ...(token === undefined ? [] : tries(running, token)),
   ].join('\n')
 }
+
+const withoutStore = (why: string): string =>
+  paint(
+    'yellow',
+    `  the store does not answer: ${why}; it is tried again. Requests are kept in the journal, approvals refused.`,
+  )
 
 function places({ urls, pdp, pep, stand_ins, issuer }: Running): string[] {
   const lines: string[] = []
