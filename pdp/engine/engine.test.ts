@@ -30,7 +30,7 @@ now := time.now_ns()
 
 literal := sprintf("%d", [data.big])
 
-broken := semver.is_valid(input)
+broken := semver.compare(input, input)
 `
 const names = 'echo greeting failing otherwise conflict loop large now literal broken'.split(' ')
 
@@ -211,7 +211,7 @@ test('data given as bytes keeps numbers that JavaScript has not', () => {
 test('a builtin that is broken ends the evaluation, it is not undefined', () => {
   const engine = open({
     builtins: {
-      'semver.is_valid': () => {
+      'semver.compare': () => {
         throw new TypeError('a bug')
       },
     },

@@ -1,4 +1,4 @@
-import { isArray, isSet, sorted, type Value } from '../value.ts'
+import { isArray, isSet, Num, sorted, type Value } from '../value.ts'
 import { failed, object, text } from './arguments.ts'
 import type { Builtins } from './builtin.ts'
 
@@ -42,6 +42,7 @@ export function bytesText(bytes: Buffer): string {
 
 function queryKey(key: Value): string {
   if (typeof key === 'string') return key
+  if (key instanceof Num) return key.literal
   throw failed('keys must be strings')
 }
 

@@ -40,7 +40,7 @@ function parseBlock(written: string): Block | undefined {
   const [, address = '', prefix = ''] = /^([^/]+)\/(\d{1,3})$/.exec(written) ?? []
   const parsed = parseAddress(address)
   const bits = isIPv4(address) ? 32 : 128
-  if (parsed === undefined || Number(prefix) > bits || /^0\d/.test(prefix)) return undefined
+  if (parsed === undefined || Number(prefix) > bits) return undefined
   return around(parsed, bits - Number(prefix))
 }
 

@@ -1,7 +1,6 @@
 import { RE2JS } from 're2js'
 import { failed, smallInteger, text } from './arguments.ts'
 import type { Builtins } from './builtin.ts'
-import { globsIntersect } from './go/globs.ts'
 
 /** RE2's syntax in linear time; the iteration over matches is Go's. */
 export const regex: Builtins = {
@@ -18,7 +17,6 @@ export const regex: Builtins = {
       .matcher(text(args, 1))
       .find()
   },
-  'regex.globs_match': (args) => globsIntersect(text(args, 0), text(args, 1)),
   'glob.quote_meta': (args) => text(args, 0).replace(/[*?\\[\]{}]/g, '\\$&'),
 }
 
@@ -74,18 +72,21 @@ function split(pattern: RE2JS, subject: string): string[] {
   return parts
 }
 
-/** OPA searches what is left as a text of its own, so that `^` matches again behind a match. */
+/** Go's `ReplaceAllString`. */
 function replace(subject: string, pattern: RE2JS, template: string): string {
   let out = ''
-  for (let rest = subject; ;) {
-    const matcher = pattern.matcher(rest)
-    if (!matcher.find()) return out + rest
-    // OPA would go on for ever.
-    if (matcher.end() === 0) throw new Error('regex.replace with a pattern that matches nothing')
-    out += rest.slice(0, matcher.start())
-    out += expand(template, (name) => groupText(matcher, name))
-    rest = rest.slice(matcher.end())
+  let [at, kept, previousEnd] = [0, 0, -1]
+  const matcher = pattern.matcher(subject)
+  while (at <= subject.length && matcher.find(at)) {
+    const [start, end] = [matcher.start(), matcher.end()]
+    const accepted = end !== at || start !== previousEnd
+    previousEnd = end
+    at = end === at ? at + width(subject, at) : end
+    if (!accepted) continue
+    out += subject.slice(kept, start) + expand(template, (name) => groupText(matcher, name))
+    kept = end
   }
+  return out + subject.slice(kept)
 }
 
 type Matcher = ReturnType<RE2JS['matcher']>

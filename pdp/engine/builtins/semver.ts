@@ -3,7 +3,6 @@ import { failed, text } from './arguments.ts'
 import type { Builtins } from './builtin.ts'
 
 export const semver: Builtins = {
-  'semver.is_valid': (args) => typeof args[0] === 'string' && parse(args[0]) !== undefined,
   'semver.compare': (args) => {
     const [a, b] = [parse(text(args, 0)), parse(text(args, 1))]
     if (!a || !b) throw failed(`operand ${a ? 2 : 1}: not a valid SemVer`)

@@ -15,7 +15,7 @@ function argument(value: Value): GoArgument {
   if (!(value instanceof Num)) return { type: 'string', value: termText(value) }
   const integer = toBigInt(value)
   if (integer !== undefined)
-    return { type: BigInt.asIntN(64, integer) === integer ? 'int' : '*big.Int', value: integer }
+    return { type: BigInt.asIntN(64, integer) === integer ? 'int64' : '*big.Int', value: integer }
   const float = Number(value.literal)
   // Past a double's range the literal is left as it is.
   return Number.isFinite(float)

@@ -28,10 +28,9 @@ function indexes(subject: readonly string[], part: readonly string[]): Value {
   return found
 }
 
-/** Go's `strings.SplitN`: at most `count` parts, the last with all that is left. */
+/** The first `count` parts, or the last when it is negative; OPA drops the others. */
 function splitN(subject: string, mark: string, count: number): Value {
   if (count === 0) return []
   const parts = mark === '' ? [...subject] : subject.split(mark)
-  if (count < 0 || parts.length <= count) return parts
-  return [...parts.slice(0, count - 1), parts.slice(count - 1).join(mark)]
+  return count < 0 ? parts.slice(count) : parts.slice(0, count)
 }

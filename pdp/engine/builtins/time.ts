@@ -149,13 +149,16 @@ const UNITS: Readonly<Record<string, bigint>> = {
   s: NS,
   m: 60n * NS,
   h: 3600n * NS,
+  d: 86_400n * NS,
+  w: 7n * 86_400n * NS,
+  y: 365n * 86_400n * NS,
 }
 
-/** Go's `time.ParseDuration`: `-1h2.5m`. */
+/** Go's `time.ParseDuration`, `-1h2.5m`, with days, weeks and years of fixed length. */
 function parseDuration(written: string): bigint {
   const [, sign = '', rest = ''] = /^([+-]?)(.*)$/s.exec(written) ?? []
   if (rest === '0') return 0n
-  const parts = rest.match(/(?:\d+\.?\d*|\.\d+)(?:ns|us|\u00b5s|\u03bcs|ms|s|m|h)/g)
+  const parts = rest.match(/(?:\d+\.?\d*|\.\d+)(?:ns|us|\u00b5s|\u03bcs|ms|[smhdwy])/g)
   if (!parts || parts.join('') !== rest) throw failed(`invalid duration ${JSON.stringify(written)}`)
   const total = parts.reduce((sum, part) => sum + partNs(part), 0n)
   if (total > (sign === '-' ? MOST + 1n : MOST)) throw failed('duration out of range')

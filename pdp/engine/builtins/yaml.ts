@@ -1,32 +1,12 @@
-import { isAlias, isCollection, parseDocument, Scalar, stringify, visit } from 'yaml'
-import { isArray, isSet, Num, num, sorted, type Value } from '../value.ts'
+import { isAlias, isCollection, parseDocument, visit } from 'yaml'
+import { type Num, num, type Value } from '../value.ts'
 import { failed, text } from './arguments.ts'
 import type { Builtins } from './builtin.ts'
 import { goFloat } from './go/float.ts'
-import { jsonEntries } from './go/json.ts'
 
 /** YAML as OPA reads it: 1.1, through JSON. */
 export const yaml: Builtins = {
-  'yaml.is_valid': (args) => {
-    if (typeof args[0] !== 'string') return false
-    try {
-      parse(args[0])
-      return true
-    } catch {
-      return false
-    }
-  },
   'yaml.unmarshal': (args) => parse(text(args, 0)),
-  'yaml.marshal': (args) => {
-    if (args[0] === undefined) throw failed('nothing to marshal')
-    return stringify(plain(args[0]), {
-      version: '1.1',
-      indentSeq: false,
-      lineWidth: 0,
-      aliasDuplicateObjects: false,
-      singleQuote: null,
-    })
-  },
 }
 
 /** Aliases that repeat what they name are few; more is an attack on memory. */
@@ -83,20 +63,4 @@ function keyText(key: unknown): string {
   if (typeof key === 'boolean' || typeof key === 'bigint') return String(key)
   if (key === null) return 'null'
   throw failed('a key that JSON has not')
-}
-
-/** For the writer: plain values, keys in order, numbers as they are written. */
-function plain(value: Value): unknown {
-  if (value instanceof Num) return numberNode(value)
-  if (isArray(value)) return value.map(plain)
-  if (isSet(value)) return sorted(value).map(plain)
-  if (value === null || typeof value !== 'object') return value
-  return new Map(jsonEntries(value).map(([key, one]) => [key, plain(one)]))
-}
-
-function numberNode({ literal }: Num): unknown {
-  if (/^-?\d+$/.test(literal)) return BigInt(literal)
-  const scalar = new Scalar(Number(literal))
-  scalar.source = literal
-  return scalar
 }

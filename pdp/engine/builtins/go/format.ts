@@ -142,7 +142,7 @@ class FormatReader {
     const argument = this.#args[this.#next]
     if (argument === undefined) return undefined
     this.#next += 1
-    if (argument.type !== 'int') return undefined
+    if (argument.type !== 'int64') return undefined
     const value = Number(argument.value)
     return Math.abs(value) > MOST ? undefined : value
   }

@@ -3,7 +3,7 @@ import { canBackquote, goQuote } from './quote.ts'
 
 /** What `sprintf` gives to Go's `fmt`. */
 export type GoArgument =
-  | { readonly type: 'int' | '*big.Int'; readonly value: bigint }
+  | { readonly type: 'int64' | '*big.Int'; readonly value: bigint }
   | { readonly type: 'float64'; readonly value: number }
   | { readonly type: 'string'; readonly value: string }
 
@@ -32,7 +32,7 @@ const plain = (flags: Flags): Flags => ({ ...flags, plus: false, sharp: false })
 
 function printKnown(argument: GoArgument, flags: Flags, verb: string): string | undefined {
   switch (argument.type) {
-    case 'int':
+    case 'int64':
       return printInteger(argument.value, verb, flags)
     case '*big.Int':
       return printBig(argument.value, verb, flags)
