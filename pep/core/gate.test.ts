@@ -218,6 +218,25 @@ describe('nothing gets a permit', () => {
   })
 })
 
+describe('a tool call', () => {
+  test('is on record as a decision before it may be released, and refused when that fails', async () => {
+    expect(await codeOf({ forwards: false })).toBe('admitted')
+    expect(events).toEqual(['profile', 'decide', 'decision'])
+    journal.broken = true
+    expect(await codeOf({ forwards: false })).toBe('record_unavailable')
+  })
+})
+
+describe('a refusal', () => {
+  test('is on record with its code, and stays a refusal when the record fails', async () => {
+    pdp.decisions = [{ effect: 'deny' }, { effect: 'deny' }]
+    expect(await codeOf()).toBe('denied')
+    expect(records.at(-1)).toMatchObject({ kind: 'decision', refused: 'denied' })
+    journal.broken = true
+    expect(await codeOf()).toBe('denied')
+  })
+})
+
 describe('facts of another revision', () => {
   const stale: Partial<Decision> = {
     effect: 'deny',
@@ -251,6 +270,54 @@ describe('an approval', () => {
     pdp.usable = false
     expect(await codeOf()).toBe('approval_expired')
     expect(records.at(-1)).toMatchObject({ kind: 'decision', refused: 'approval_expired' })
+  })
+
+  test.each(['demandApproval', 'awaitApproval', 'useApproval'] as const)(
+    'is no permit when %s gets no answer',
+    async (method) => {
+      pdp.decisions = [held, released]
+      pdp.states = method === 'useApproval' ? ['approved'] : ['pending']
+      pdp[method] = () => Promise.resolve(err({ code: 'PDP_UNAVAILABLE', message: 'down' }))
+      expect(await codeOf()).toBe('pdp_unavailable')
+      expect(events).not.toContain('intent')
+      expect(records.at(-1)).toMatchObject({ kind: 'decision', refused: 'pdp_unavailable' })
+    },
+  )
+
+  test('without an action that it is for is a defect, and no permit', async () => {
+    pdp.decisions = [released]
+    expect(await codeOf({ canonical: () => undefined })).toBe('internal')
+    expect(events).toEqual(['profile', 'decide'])
+  })
+
+  test('given while policy was replaced is decided under the new one', async () => {
+    pdp.decisions = [
+      held,
+      { effect: 'deny', reasons: [{ rule: STALE_FACTS_RULE, message: '' }] },
+      { effect: 'deny' },
+    ]
+    pdp.states = ['approved']
+    expect(await codeOf()).toBe('denied')
+    expect(events).not.toContain('use')
+  })
+
+  test('is not asked about in a rush, whatever the decision service answers', async () => {
+    pdp.decisions = [{ ...held, obligations: [{ ...approve, approvers: ['people'] }] }]
+    expect(await codeOf({ max_wait_s: 0.25 })).toBe('approval_pending')
+    expect(events.filter((one) => one === 'await').length).toBeLessThanOrEqual(3)
+  })
+
+  test('is not waited for once the client is gone', async () => {
+    const gone = new AbortController()
+    pdp.decisions = [held]
+    pdp.awaitApproval = () => {
+      gone.abort()
+      return Promise.resolve(
+        ok({ id: 'approval-1' as ApprovalId, state: 'approved', expires_ms: 1e15 }),
+      )
+    }
+    expect(await codeOf({ signal: gone.signal })).toBe('client_gone')
+    expect(events).not.toContain('use')
   })
 
   test('that policy still asks for after it was given is a refusal', async () => {

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import { actionDigest, type CanonicalAction } from '../../pdp/contract/action.ts'
 import type { ApprovalId, Revision } from '../../pdp/contract/brand.ts'
 import type { Call, PdpClient, PdpError } from '../../pdp/contract/client.ts'
@@ -111,11 +112,14 @@ export function createGate(parts: GateParts): Gate {
             `waiting for approval ${status.id}; send the same request again`,
           )
         const step = Math.min(left, 10_000)
+        const asked = performance.now()
         const answer = await pdp.awaitApproval(status.id, step, call(operation.signal, step))
         if (operation.signal.aborted) return refuse('client_gone', 'the client went away')
         if (!answer.ok)
           return err({ ...unavailable(answer.error), ...about, approval_id: status.id })
         status = answer.value
+        // A decision service that does not wait must not be asked without a pause.
+        if (status.state === 'pending') await pause(asked + MIN_STEP_MS, operation.signal)
       }
     } finally {
       clearInterval(beat)
@@ -194,11 +198,9 @@ export function createGate(parts: GateParts): Gate {
       )
       if (!used.ok) {
         const message = `approval ${decision.approval.id} cannot be used: ${used.error.message}`
-        return refused(operation, decided, {
-          code: 'approval_expired',
-          message,
-          decision_id: decision.id,
-        })
+        // Without an answer it may be used up or not; the same request then finds out, and is asked about again.
+        const code = used.error.code === 'PDP_REFUSED' ? 'approval_expired' : 'pdp_unavailable'
+        return refused(operation, decided, { code, message, decision_id: decision.id })
       }
     }
     return record(operation, decided, enforcement.value, body.value)
@@ -290,6 +292,14 @@ export function createGate(parts: GateParts): Gate {
 }
 
 const nothing = new Uint8Array(0)
+/** Least time between two questions about one approval. */
+const MIN_STEP_MS = 100
+
+/** Waits until a time of `performance.now`, or until the signal; not at all when it is past. */
+async function pause(until_ms: number, signal: AbortSignal): Promise<void> {
+  const left_ms = until_ms - performance.now()
+  if (left_ms > 0) await sleep(left_ms, undefined, { signal }).catch(() => undefined)
+}
 
 function describe(
   operation: Operation,

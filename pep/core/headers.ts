@@ -42,6 +42,12 @@ const overrides: ReadonlySet<string> = new Set([
   'x-rewrite-url',
 ])
 
+/** They say how a body is to be read: given twice, two readers choose differently. */
+const ofBody: ReadonlySet<string> = new Set(['content-type', 'content-encoding'])
+
+/** CGI-like servers (WSGI, Rack, PHP) take `X_Api_Key` and `X-Api-Key` for the same header. */
+const twinOf = (name: string): string => (name.includes('_') ? name.replaceAll('_', '-') : name)
+
 /** The tokens of all `Connection` headers. */
 function connectionTokens(raw: RawHeaders): ReadonlySet<string> | undefined {
   let tokens: Set<string> | undefined
@@ -68,20 +74,33 @@ export function forwardedHeaders(
   },
 ): Header[] {
   const named = connectionTokens(raw)
+  const credential = options.credentialHeader && twinOf(options.credentialHeader)
   const headers: Header[] = []
   for (let i = 0; i < raw.length; i += 2) {
     const name = (raw[i] ?? '').toLowerCase()
-    if (notForwarded.has(name) || name.startsWith('x-forwarded-')) continue
-    if (name === options.credentialHeader || named?.has(name)) continue
-    if (!options.ranges && (name === 'range' || name === 'if-range')) continue
+    const twin = twinOf(name)
+    if (notForwarded.has(twin) || twin.startsWith('x-forwarded-')) continue
+    if (twin === credential || named?.has(name)) continue
+    if (!options.ranges && (twin === 'range' || twin === 'if-range')) continue
     headers.push([name, raw[i + 1] ?? ''])
   }
   return headers
 }
 
-/** @returns the first header that would make a server act on another request than the one decided on. */
+/**
+ * @returns the first header that would make a server act on another request than the one decided on, or read its body
+ * otherwise.
+ */
 export function overridingHeader(headers: readonly Header[]): string | undefined {
-  return headers.find(([name]) => overrides.has(name))?.[0]
+  let seen: Set<string> | undefined
+  for (const [name] of headers) {
+    const twin = twinOf(name)
+    if (overrides.has(twin)) return name
+    if (!ofBody.has(twin)) continue
+    if (twin !== name || seen?.has(name)) return name
+    ;(seen ??= new Set()).add(name)
+  }
+  return undefined
 }
 
 /** Of a response: dropped always. `alt-svc` would lead the client around the enforcement point. */
@@ -114,10 +133,16 @@ export function returnedHeaders(raw: RawHeaders, altered: boolean): Header[] {
   return headers
 }
 
-/** The first value of a header. @param name lower case. */
+/**
+ * The value of a header; all of them, with commas between, when it is given more than once (RFC 9110 §5.2), so that
+ * what a reader may choose from is never looked at in part.
+ * @param name lower case.
+ */
 export function headerOf(raw: RawHeaders, name: string): string | undefined {
+  let found: string | undefined
   for (let i = 0; i < raw.length; i += 2) {
-    if (raw[i]?.length === name.length && raw[i]?.toLowerCase() === name) return raw[i + 1]
+    if (raw[i]?.length !== name.length || raw[i]?.toLowerCase() !== name) continue
+    found = found === undefined ? raw[i + 1] : `${found}, ${raw[i + 1] ?? ''}`
   }
-  return undefined
+  return found
 }

@@ -4,6 +4,7 @@ import type { Refusal } from '../core/refusal.ts'
 import type { Log } from '../core/services.ts'
 import { watchFiles } from '../../server/watch-files.ts'
 import type { Credential, Injected } from './credential.ts'
+import { escapedForms } from './escaped-forms.ts'
 import { readSecret, type Secret, secretSource } from '../../server/secret.ts'
 
 export const credentialConfig = z.strictObject({
@@ -110,7 +111,8 @@ function injected(config: CredentialConfig, secret: string): Result<Injected, st
   if (!/^[\x21-\x7e](?:[\x20-\x7e]*[\x21-\x7e])?$/.test(secret))
     return err('it holds characters that a header cannot carry')
   const { header, prefix = '' } = config
-  return ok({ header, value: prefix + secret, literals: [secret, ...basicParts(prefix, secret)] })
+  const secrets = [secret, ...basicParts(prefix, secret)]
+  return ok({ header, value: prefix + secret, literals: secrets.flatMap(escapedForms) })
 }
 
 /** The password inside of HTTP Basic credentials, which an upstream may echo by itself. */

@@ -36,12 +36,18 @@ export function describe(
 ): Result<Described, Refusal> {
   const parts = targetParts(exchange.target)
   if (!parts.ok) return parts
-  const raw = exchange.incoming.rawHeaders
-  const encoding = headerOf(raw, 'content-encoding')?.trim().toLowerCase() ?? 'identity'
+  // As the upstream gets them: `Connection: content-type` would take away what is looked at here.
+  const forwarded = headers.flat()
+  const encoding = headerOf(forwarded, 'content-encoding')?.trim().toLowerCase() ?? 'identity'
   if (body && body.length > 0 && encoding !== 'identity') {
     return bad('policy looks into this body: send it without a content-encoding')
   }
-  const [type = '', ...parameters] = (headerOf(raw, 'content-type') ?? '').toLowerCase().split(';')
+  const said = (headerOf(forwarded, 'content-type') ?? '').toLowerCase()
+  const [type = '', ...parameters] = said.split(';')
+  // Some servers stop at a comma or a blank, and so read another type than policy would.
+  if (length !== 0 && said !== '' && !mediaType.test(type.trim())) {
+    return bad('the content-type is not one media type')
+  }
   if (body && body.length > 0 && !isUtf8(parameters)) {
     return bad('policy looks into this body: send it as UTF-8')
   }
@@ -64,11 +70,18 @@ export function describe(
 
 const bad = (message: string): Result<never, Refusal> => err({ code: 'bad_request', message })
 
-/** Text in another character set would not be seen for what it is. */
+/** RFC 9110 §8.3.1, lower case. */
+const mediaType = /^[a-z0-9!#$%&'*+.^_`|~-]+\/[a-z0-9!#$%&'*+.^_`|~-]+$/
+
+/**
+ * Text in another character set would not be seen for what it is. Lenient readers take `charset =` and `charset*=`
+ * (RFC 2231) for one as well.
+ * @param parameters of a media type, lower case.
+ */
 export const isUtf8 = (parameters: readonly string[]): boolean =>
   parameters
     .map((parameter) => parameter.trim())
-    .filter((parameter) => parameter.startsWith('charset='))
+    .filter((parameter) => parameter.startsWith('charset'))
     .every((parameter) => /^charset="?(?:utf-?8|us-ascii)"?$/.test(parameter))
 
 /** The gate asks for facts again after `preview`; they are the same under the same profile. */

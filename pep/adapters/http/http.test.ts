@@ -466,6 +466,34 @@ describe('masking', () => {
     expect(await codeOf(await call('/x'))).toBe('response_refused')
   })
 
+  test('fields are masked in JSON that is called text and begins late, and no blank passes for text', async () => {
+    bench.pdp.decideAs = () => ({
+      effect: 'allow',
+      obligations: [
+        { kind: 'mask', where: 'response', fields: ['$.ssn'], style: 'redact' },
+        { kind: 'limit', content_types: ['text/*'] },
+      ],
+    })
+    const document = Buffer.from('\ufeff \n {"ssn":"123"}')
+    for (let at = 0; at < document.length; at += 1) {
+      bench.upstream = async (_, response) => {
+        response.setHeader('content-type', 'text/plain')
+        response.write(document.subarray(0, at))
+        await new Promise((resolve) => {
+          setTimeout(resolve, 5)
+        })
+        response.end(document.subarray(at))
+      }
+      expect(await (await call('/x')).text()).toContain('{"ssn":"[REDACTED:field]"}')
+    }
+    bench.upstream = (_, response) => {
+      response.setHeader('content-type', 'text/plain')
+      response.write(' '.repeat(70_000))
+      setTimeout(() => response.end('{"ssn":"123"}'), 50)
+    }
+    expect((await call('/x')).status).toBe(502)
+  })
+
   test('observing counts and alters nothing', async () => {
     bench.pdp.decideAs = () => ({ effect: 'allow', obligations: [{ ...maskEmail, observe: true }] })
     bench.upstream = (_, response) =>

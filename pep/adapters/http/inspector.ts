@@ -9,8 +9,8 @@ import { isUtf8 } from './describe.ts'
 export type Inspector =
   | { readonly masker: ByteMasker }
   | { readonly refuses: string }
-  /** It depends on how the body begins. */
-  | { readonly byStart: (first: Buffer) => ByteMasker | string }
+  /** It depends on how the body begins; `undefined`: that is not to be seen yet, give more of it. */
+  | { readonly byStart: (start: Buffer, final: boolean) => ByteMasker | string | undefined }
 
 /**
  * Chooses by what the answer says it is. Types that cannot be looked into pass only when policy lists them, or
@@ -38,7 +38,12 @@ export function inspectorOf(
       ? (): ByteMasker => mask.utf8()
       : (): string => `policy masks fields, which ${name(type)} does not have`
     return {
-      byStart: (first) => (/^[\s\ufeff]*[[{]/.test(first.toString()) ? mask.json() : text()),
+      byStart(start, final) {
+        const begun = start.toString()
+        // A character that is cut at the end may still be a byte order mark.
+        if (!final && /^[\s\ufeff]*\ufffd?$/.test(begun)) return undefined
+        return /^[\s\ufeff]*[[{]/.test(begun) ? mask.json() : text()
+      },
     }
   }
   if (listed) return { masker: mask.literalBytes() }

@@ -31,6 +31,8 @@ type Answering = Responding & {
 
 /** Answers whose declared length is at most this are read whole, and sent with their length. */
 const WHOLE_BYTES = 64 * 1024
+/** Most white space in front of a body of which it must be seen what it is. */
+const MAX_BLANK = 64 * 1024
 
 /**
  * Sends an answer to the client, masked. The outcome is on record before the client sees the end.
@@ -41,7 +43,13 @@ export async function respond(responding: Responding): Promise<Refusal | undefin
   const raw = response.headers
   const { active } = masking.mask
   const recording = new Recording(permit.enforcement.record_body, masking)
-  const decode = active ? decoderOf(headerOf(raw, 'content-encoding')) : asItCame
+  // Not asked for, and nothing here undoes it: `gzip, chunked`.
+  const coded = (headerOf(raw, 'transfer-encoding') ?? 'chunked').trim().toLowerCase() !== 'chunked'
+  const decode = !active
+    ? asItCame
+    : coded
+      ? undefined
+      : decoderOf(headerOf(raw, 'content-encoding'))
   const place = { connection: parts.name, upstream: parts.upstream.url }
   const answering: Answering = {
     ...responding,
@@ -73,6 +81,7 @@ export async function respond(responding: Responding): Promise<Refusal | undefin
   }
 }
 
+const nothing = Buffer.alloc(0)
 const asItCame = (body: AsyncIterable<Buffer>): AsyncIterable<Buffer> => body
 
 /** An answer that policy, or what inspection can see, does not let pass. */
@@ -84,11 +93,21 @@ function checkSize({ permit }: Answering, bytes: number): void {
     throw new Refused(`it is larger than ${max_bytes} bytes`)
 }
 
-/** @throws {Refused} when a body that begins so must not pass. */
-function maskerFor({ inspector }: Answering, first: Buffer): ByteMasker {
+/**
+ * @param final whether the body ends here.
+ * @returns `undefined` while it does not show yet what it is.
+ * @throws {Refused} when a body that begins so must not pass.
+ */
+function maskerFor(
+  { inspector }: Answering,
+  start: Buffer,
+  final: boolean,
+): ByteMasker | undefined {
   if ('masker' in inspector) return inspector.masker
-  const masker = 'refuses' in inspector ? inspector.refuses : inspector.byStart(first)
+  const masker = 'refuses' in inspector ? inspector.refuses : inspector.byStart(start, final)
   if (typeof masker === 'string') throw new Refused(masker)
+  if (masker === undefined && start.length > MAX_BLANK)
+    throw new Refused('nobody can tell what it is')
   return masker
 }
 
@@ -118,7 +137,8 @@ async function inOne(answering: Answering): Promise<Refusal | undefined> {
   const body = chunks.length === 1 && first ? first : Buffer.concat(chunks)
   let out = body
   if (body.length > 0) {
-    const masker = maskerFor(answering, body)
+    const masker = maskerFor(answering, body, true)
+    if (!masker) throw new Refused('nobody can tell what it is')
     const masked = masker.push(body)
     const rest = masker.end()
     out = rest.length === 0 ? masked : Buffer.concat([masked, rest])
@@ -146,18 +166,34 @@ async function streamed(answering: Answering): Promise<Refusal | undefined> {
   }
   let masker = 'masker' in inspector ? inspector.masker : undefined
   if (masker) begin()
+  let start: Buffer = nothing
   for await (const chunk of answering.body) {
     recording.received(chunk)
     checkSize(answering, recording.bytesIn)
-    masker ??= maskerFor(answering, chunk)
+    let bytes = chunk
+    if (!masker) {
+      bytes = start.length === 0 ? chunk : Buffer.concat([start, chunk])
+      masker = maskerFor(answering, bytes, false)
+      if (!masker) {
+        start = bytes
+        continue
+      }
+    }
     begin()
-    const out = masker.push(chunk)
+    const out = masker.push(bytes)
     recording.delivered(out)
     await write(exchange, out)
     if (exchange.signal.aborted) throw new Error('the client went away')
   }
-  const tail = masker?.end()
-  if (masker) findings.add(masker.counts, masking.altering)
+  let tail: Buffer | undefined
+  if (!masker && start.length > 0) {
+    masker = maskerFor(answering, start, true)
+    tail = masker?.push(start)
+  }
+  if (masker) {
+    tail = Buffer.concat([tail ?? nothing, masker.end()])
+    findings.add(masker.counts, masking.altering)
+  }
   if (tail) recording.delivered(tail)
   const trailers = maskHeaders(
     clientHeaders(response.trailers(), true, {

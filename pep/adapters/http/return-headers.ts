@@ -55,6 +55,12 @@ function relocated(location: string, { connection, upstream }: Place): string {
   const path = location.startsWith(`${upstream.origin}/`)
     ? location.slice(upstream.origin.length)
     : location
-  const below = path.startsWith('/') && !path.startsWith('//') && path.startsWith(base)
-  return below ? `/${connection}${path.slice(base.length)}` : location
+  const behind = path.slice(base.length)
+  // `/api-admin` is not below `/api`, and would lead into another connection.
+  const below =
+    path.startsWith('/') &&
+    !path.startsWith('//') &&
+    path.startsWith(base) &&
+    (behind === '' || '/?#'.includes(behind.charAt(0)))
+  return below ? `/${connection}${behind}` : location
 }

@@ -111,6 +111,47 @@ describe('framing', () => {
     expect(bench.received[0]?.headers).not.toHaveProperty('x-trailer')
   })
 
+  test.each([
+    ['content-type: text/plain', 'content-type: application/x-www-form-urlencoded'],
+    ['content-type: text/plain, application/x-www-form-urlencoded'],
+    ['content-type: application/x-www-form-urlencoded x'],
+    ['content_type: application/x-www-form-urlencoded'],
+    ['content-type: text/plain; charset =utf-16le'],
+    ["content-type: text/plain; charset*=utf-8''utf-16le"],
+    ['content-type: text/plain; charset=utf-8; charset=utf-7'],
+    ['content-encoding: identity', 'content-encoding: gzip'],
+    ['content-encoding: identity, gzip'],
+    ['X_HTTP_Method_Override: DELETE'],
+  ])('a body that could be read in two ways is a 400: %s %s', async (...lines) => {
+    const body = 'a=bob%40example.com'
+    const answer = await rawRequest(
+      bench.port,
+      head(['POST /api/a HTTP/1.1', `content-length: ${body.length}`, ...lines], body),
+      300,
+    )
+    expect(statusOf(answer)).toBe(400)
+    expect(bench.events).toEqual([])
+  })
+
+  test('what Connection takes away is not told to policy, and twins of our headers are not forwarded', async () => {
+    const lines = [
+      'connection: content-type, close',
+      'content-type: application/json',
+      'content-length: 2',
+      'X_Upstream_Key: mine',
+      'X_Api_Key: mine',
+      'X_Forwarded_For: 10.0.0.1',
+      'Content_Length: 7',
+      'x_keep: 1',
+    ]
+    const answer = await rawRequest(bench.port, head(['POST /api/a HTTP/1.1', ...lines], '{}'))
+    expect(statusOf(answer)).toBe(200)
+    expect(bench.pdp.requests[0]?.context.facts.http).not.toHaveProperty('content_type')
+    const { headers } = bench.received[0]!
+    expect(Object.keys(headers).filter((name) => name.includes('_'))).toEqual(['x_keep'])
+    expect(headers).not.toHaveProperty('content-type')
+  })
+
   test('two requests on one connection are two requests', async () => {
     const one = head(['GET /api/1 HTTP/1.1'])
     const answer = await rawRequest(
@@ -371,6 +412,41 @@ describe('an upstream that echoes all it was sent', () => {
       expect(JSON.stringify(bench.journal.records)).not.toContain(KEY)
     },
   )
+
+  test('in an interim answer, a redirect, or an answer to HEAD: the same', async () => {
+    bench.upstream = (_, response) => {
+      response.writeEarlyHints({ link: '</a>; rel=preload', 'x-echo': KEY })
+      response.writeHead(302, { location: `https://a.example/?key=${KEY}`, 'x-echo': KEY }).end()
+    }
+    for (const method of ['GET', 'HEAD']) {
+      const answer = await rawRequest(
+        bench.port,
+        head([`${method} /api/a HTTP/1.1`, 'connection: close']),
+      )
+      expect(statusOf(answer)).toBe(302)
+      expect(answer).toContain('?key=[REDACTED:credential]')
+      expect(answer).not.toContain(KEY)
+    }
+  })
+
+  test('under two encodings, or a coding nobody asked for, it is refused', async () => {
+    const zipped = gzipSync(`the key is ${KEY}`)
+    bench.upstream = (_, response) =>
+      void response
+        .writeHead(200, ['content-encoding', 'identity', 'content-encoding', 'gzip'])
+        .end(zipped)
+    const twice = await rawRequest(bench.port, head(['GET /api/a HTTP/1.1', 'connection: close']))
+    expect(statusOf(twice)).toBe(502)
+    bench.upstream = (_, response) => {
+      const size = zipped.length.toString(16)
+      response.socket?.write('HTTP/1.1 200 OK\r\ntransfer-encoding: gzip, chunked\r\n\r\n')
+      response.socket?.end(
+        Buffer.concat([Buffer.from(`${size}\r\n`), zipped, Buffer.from('\r\n0\r\n\r\n')]),
+      )
+    }
+    const coded = await rawRequest(bench.port, head(['GET /api/a HTTP/1.1', 'connection: close']))
+    expect(statusOf(coded)).toBe(502)
+  })
 
   test('compressed, the same', async () => {
     bench.upstream = (_, response) =>
