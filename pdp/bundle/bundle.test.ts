@@ -28,6 +28,15 @@ function changed(changes: Readonly<Record<string, string | Uint8Array | undefine
   return writeArchive(all)
 }
 
+function deepRoots(): Record<string, string> {
+  const manifest = JSON.parse(Buffer.from(files.get('.manifest')!).toString()) as object
+  const depth = 20_000
+  return {
+    '.manifest': JSON.stringify({ ...manifest, roots: ['a/'.repeat(depth)] }),
+    'data.json': `${'{"a":'.repeat(depth)}1${'}'.repeat(depth)}`,
+  }
+}
+
 /** Why a bundle is refused; it must never throw. */
 async function refusal(bytes: Uint8Array): Promise<string> {
   const path = join(folder, 'bundle.tar.gz')
@@ -94,6 +103,12 @@ describe('refused, with what is wrong', () => {
     ['no data', changed({ 'data.json': undefined }), 'BUNDLE_DATA'],
     ['data that is a list', changed({ 'data.json': '[]' }), 'BUNDLE_DATA'],
     ['data outside of its roots', changed({ 'data.json': '{"other":1}' }), 'BUNDLE_DATA'],
+    ['roots that are deeper than any data', changed(deepRoots()), 'BUNDLE_MANIFEST'],
+    [
+      'data that is nested deep',
+      changed({ 'data.json': `{"countersign":${'['.repeat(1e5)}${']'.repeat(1e5)}}` }),
+      'BUNDLE_POLICY',
+    ],
     ['no profile', changed({ 'extraction.json': undefined }), 'BUNDLE_PROFILE'],
     [
       'a profile with a key too many',

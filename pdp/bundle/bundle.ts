@@ -42,10 +42,10 @@ export async function loadBundle(
   const mostBytes = options.mostBytes ?? MOST_BYTES
   try {
     return ok(openBundle(await readLimited(path, mostBytes), options))
-  } catch (error) {
-    if (error instanceof BundleError)
-      return err(new BundleError(error.code, `${path}: ${error.message}`, { cause: error }))
-    throw error
+  } catch (cause) {
+    // Fail closed: also a defect of ours refuses the bundle, and the one before stays active.
+    const code = cause instanceof BundleError ? cause.code : 'BUNDLE_INTERNAL'
+    return err(new BundleError(code, `${path}: ${(cause as Error).message}`, { cause }))
   }
 }
 

@@ -8,6 +8,8 @@ export type BundleErrorCode =
   | 'BUNDLE_PROFILE'
   | 'BUNDLE_POLICY'
   | 'BUNDLE_SELF_TEST'
+  /** Reading it failed in a way that nobody foresaw. */
+  | 'BUNDLE_INTERNAL'
 
 /** Why a bundle was refused. The message names the file within the bundle. */
 export class BundleError extends Error {

@@ -1,11 +1,15 @@
 import { z } from 'zod'
 import { BundleError } from './errors.ts'
 
+/** Data is compared with every root, as deep as the longest goes. */
+const MOST_ROOTS = 256
+const MOST_ROOT = 512
+
 /** OPA's `.manifest`; what OPA adds beside is left alone. */
 const manifestSchema = z.looseObject({
   revision: z.string().min(1),
   /** Paths below `data` that the bundle owns; `""` is all of it. */
-  roots: z.array(z.string()).default(['']),
+  roots: z.array(z.string().max(MOST_ROOT)).max(MOST_ROOTS).default(['']),
   wasm: z
     .array(z.looseObject({ entrypoint: z.string(), module: z.literal('/policy.wasm') }))
     .min(1),
