@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises'
 import * as fc from 'fast-check'
 import { expect, test } from 'vitest'
+import { parse } from 'yaml'
 import { readArchive } from '../pdp/bundle/archive.ts'
 import { DECISION_ENTRYPOINT } from '../pdp/decide/decide.ts'
 import { createEngine } from '../pdp/engine/engine.ts'
@@ -9,6 +10,7 @@ import { decideWithOpa } from '../scripts/policy-data/evaluate-opa.ts'
 import { readPolicyData } from '../scripts/policy-data/read.ts'
 import { opa } from '../scripts/policy-data/testing.ts'
 import { prepareData } from '../scripts/prepare-data.ts'
+import { policyInput } from '../scripts/schemas.ts'
 
 const folder = 'rego/countersign'
 const bundle = readArchive(await readFile('bundles/default.tar.gz'), 64 * 1024 * 1024)
@@ -45,6 +47,88 @@ test.each(cases.map((one, at) => [`${one.file}:${one.line} ${one.description}`, 
 test('descriptions of decision cases tell them apart', () => {
   const descriptions = cases.map((one) => one.description)
   expect(new Set(descriptions).size).toBe(descriptions.length)
+})
+
+/** What the default policy does not look at, or only where a grant's conditions do. */
+const unused = [
+  'action_digest',
+  'facts_revision',
+  'context.session',
+  'context.source',
+  'context.time_ms',
+  'resource.type',
+  'resource.id',
+  'resource.properties.kind',
+  'subject.type',
+  'subject.id',
+  'properties.issuer',
+  'properties.scopes',
+  'properties.claims',
+  'facts.paths',
+  'http.path',
+  'http.query',
+  'anthropic.stream',
+  'anthropic.max_tokens',
+  'anthropic.messages',
+  'anthropic.tools',
+  'tool.input_bytes',
+  'shell.substitutions',
+]
+
+const others = [null, true, 0, '', 'x', '*', [], {}, ['x'], [null], [1], { x: 1 }, [{ x: 1 }]]
+
+/** Copies with one part gone or in another kind, with where that is. */
+function* broken(base: object): Generator<readonly [place: string, request: object]> {
+  function* below(node: object, path: readonly string[]): Generator<readonly [string, object]> {
+    for (const [key, value] of Object.entries(node)) {
+      for (const other of [undefined, ...others]) {
+        const copy = structuredClone(base)
+        const parent = path.reduce<object>((at, part) => Reflect.get(at, part) as object, copy)
+        if (other === undefined) Reflect.deleteProperty(parent, key)
+        else Reflect.set(parent, key, other)
+        yield [[...path, key].join('.'), copy]
+      }
+      if (typeof value === 'object' && value !== null) yield* below(value as object, [...path, key])
+    }
+  }
+  yield* below(base, [])
+}
+
+test('a request with a part that is gone or of another kind is denied wherever policy looks', async () => {
+  const bases = parse(await readFile('test/decisions/bases.yaml', 'utf8'), {
+    merge: true,
+  }) as object
+  for (const [name, base] of Object.entries(bases)) {
+    expect(byEngine(base)).toMatchObject({ effect: 'allow' })
+    const passing = new Set<string>()
+    for (const [place, request] of broken(base as object)) {
+      if (policyInput.safeParse(request).success) continue
+      if (unused.some((one) => `${place}.`.includes(`${one}.`))) continue
+      if ((byEngine(request) as { effect: string }).effect !== 'deny') passing.add(place)
+    }
+    expect([...passing], name).toEqual([])
+  }
+})
+
+test('an action that policy does not know is denied, and so is one with facts of another', async () => {
+  const bases = parse(await readFile('test/decisions/bases.yaml', 'utf8'), {
+    merge: true,
+  }) as Record<string, { action: { name: string } }>
+  const known = Object.values(bases).map((base) => base.action.name)
+  const names = [
+    'http',
+    'http.request ',
+    'HTTP.request',
+    'mcp.tools.call',
+    'anthropic.models.delete',
+    '*',
+  ]
+  for (const base of Object.values(bases))
+    for (const action of [...known, ...names]) {
+      if (action === base.action.name) continue
+      const verdict = byEngine({ ...base, action: { name: action } })
+      expect(verdict, `${base.action.name} as ${action}`).toMatchObject({ effect: 'deny' })
+    }
 })
 
 /** Mostly the plain value, so that enough requests are allowed; sometimes what a rule looks for. */

@@ -78,7 +78,17 @@ runs_shell if input.context.facts.tool.input.command
 shell_parsed if {
 	shell := input.context.facts.shell
 	is_array(shell.commands)
-	is_array(shell.pipes_into)
+	every command in shell.commands {
+		is_string(command.name)
+		texts(command.args)
+		texts(command.flags)
+		texts(command.wrappers)
+	}
 	is_array(shell.redirects)
-	is_array(shell.undetermined)
+	every redirect in shell.redirects {
+		is_string(redirect.op)
+		is_string(redirect.target)
+	}
+	texts(shell.pipes_into)
+	texts(shell.undetermined)
 }

@@ -99,6 +99,34 @@ test_a_shell_command_must_be_parsed if {
 	}
 }
 
+test_a_shell_command_in_another_shape_is_not_parsed if {
+	every part in ["name", "args", "flags", "wrappers"] {
+		request := testing.tool_use(["researchers"], "Bash", testing.command("rm", ["x"], ["-r"]))
+		broken := json.remove(request, [concat("", ["context/facts/shell/commands/0/", part])])
+		testing.rules(broken) == ["tool.shell_not_parsed"]
+	}
+	every shell in [
+		{"commands": ["rm"]}, {"pipes_into": [null]}, {"undetermined": [1]}, {"redirects": ["x"]}, {"redirects": [{"op": ">"}]},
+	] {
+		testing.rules(testing.tool_use(["researchers"], "Bash", testing.shell(shell))) == ["tool.shell_not_parsed"]
+	}
+}
+
+test_an_input_with_a_field_that_is_no_text_is_denied if {
+	every value in [null, 1, ["drop table x"], {"x": "drop table x"}] {
+		tool := {"name": "query", "input_bytes": 1, "input": {"sql": value}}
+		testing.effect(testing.tool_use(["researchers"], "query", {"tool": tool})) == "deny"
+	}
+}
+
+test_a_feature_whose_name_is_no_text_is_denied if {
+	every kind in ["server_tools", "mcp_servers", "url_sources", "provider_features", "betas", "unknown_fields"] {
+		every name in [null, 1, ["x"], {"x": 1}] {
+			testing.effect(testing.messages(["writers"], "claude-exact", {kind: [name]})) == "deny"
+		}
+	}
+}
+
 test_tool_calls_carry_no_limit if {
 	"limit" in testing.kinds(testing.messages(["writers"], "claude-exact", {}))
 	not "limit" in testing.kinds(testing.tool_use(["writers"], "Read", {}))

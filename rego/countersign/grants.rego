@@ -51,12 +51,12 @@ granted := [entry | some entry in match.held([here.grants.all]); match.holds(ent
 
 # METADATA
 # description: |
-#   Whether everything that restrictions look at is there. A fact that is missing would be a restriction that is
-#   silent; so without it nothing is allowed.
+#   Whether everything that restrictions look at is there. A fact that is missing, or a name that is no text, would
+#   be a restriction that is silent; so then nothing is allowed.
 described if {
 	facts := input.context.facts
-	is_array(facts.incomplete)
-	is_array(facts.phrases)
+	texts(facts.incomplete)
+	texts(facts.phrases)
 	is_object(facts.detectors)
 	is_object(facts.paths)
 	described_for(input.action.name)
@@ -75,7 +75,7 @@ described_for(name) if {
 	asked := input.context.facts.anthropic
 	is_number(asked.token_estimate)
 	every kind in feature_kinds {
-		is_array(asked[kind])
+		texts(asked[kind])
 	}
 }
 
@@ -83,10 +83,20 @@ described_for("anthropic.tool_use") if {
 	tool := input.context.facts.tool
 	tool.name == input.resource.id
 	is_object(tool.input)
+	every value in tool.input {
+		is_string(value)
+	}
 }
 
 described_for(name) if {
 	name in {"anthropic.models.list", "anthropic.models.get"}
+}
+
+texts(list) if {
+	is_array(list)
+	every one in list {
+		is_string(one)
+	}
 }
 
 # METADATA

@@ -126,6 +126,12 @@ test_facts_of_another_kind_do_not_help if {
 	denied(object.union(testing.http(["writers"], "GET", "/"), {"action": {"name": "anthropic.messages.create"}}))
 }
 
+test_a_reason_that_is_no_text_is_not_accepted if {
+	every reason in [null, 1, true, ["json: too deep"], {"x": 1}] {
+		testing.effect(archive([reason])) == "deny"
+	}
+}
+
 test_a_fact_that_is_missing_is_no_grant if {
 	request := testing.http(["wide"], "GET", "/a")
 	allowed(request)

@@ -12,6 +12,13 @@ test_a_query_restriction_applies_when_any_value_fits if {
 	testing.rules(wide("GET", "/a", {"query": {"preview": ["0", "true"]}})) == ["deny.preview"]
 }
 
+test_a_restriction_applies_to_values_that_are_no_list if {
+	every values in ["0", null, 0, {"x": "0"}] {
+		testing.rules(wide("GET", "/a", {"query": {"preview": values}})) == ["deny.preview"]
+		testing.rules(pay(["wide"], values)) == ["deny.large"]
+	}
+}
+
 pay(groups, values) := with_facts(
 	testing.http(groups, "POST", "/payments/1"),
 	{"paths": {"$.amount": values}},

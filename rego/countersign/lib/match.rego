@@ -139,6 +139,9 @@ some_value(condition, values) if {
 	perhaps_in_range(condition, value)
 }
 
+# Values that are no list were not extracted as they should be.
+some_value(_, values) if not is_array(values)
+
 listed(condition, _) if not condition.one_of
 
 listed(condition, value) if value in condition.one_of
