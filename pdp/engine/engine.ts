@@ -33,7 +33,7 @@ export type EngineOptions = {
   /** The data document: an object, or its JSON as bytes, which keeps literals of numbers. */
   readonly data: object
   readonly revision: string
-  /** Most loops and calls of one evaluation, beside those that reading the input takes. The default is a few tenths of a second. */
+  /** Most loops and calls of one evaluation, beside those that reading the input takes. The default, 20 million, takes about a tenth of a second. */
   readonly steps?: number
   /** Most memory of an instance. Default 512 MiB. */
   readonly mostBytes?: number

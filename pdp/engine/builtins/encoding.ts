@@ -1,6 +1,7 @@
-import { isArray, isSet, Num, sorted, type Value } from '../value.ts'
+import { isArray, isSet, sorted, type Value } from '../value.ts'
 import { failed, object, text } from './arguments.ts'
 import type { Builtins } from './builtin.ts'
+import { goJson } from './go/json.ts'
 
 export const encoding: Builtins = {
   'hex.encode': (args) => Buffer.from(text(args, 0)).toString('hex'),
@@ -40,11 +41,7 @@ export function bytesText(bytes: Buffer): string {
   return bytes.toString('utf8')
 }
 
-function queryKey(key: Value): string {
-  if (typeof key === 'string') return key
-  if (key instanceof Num) return key.literal
-  throw failed('keys must be strings')
-}
+const queryKey = (key: Value): string => (typeof key === 'string' ? key : goJson(key))
 
 function queryValues(value: Value): readonly string[] {
   if (typeof value === 'string') return [value]

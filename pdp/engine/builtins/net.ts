@@ -37,7 +37,7 @@ function block(written: string): Block {
 }
 
 function parseBlock(written: string): Block | undefined {
-  const [, address = '', prefix = ''] = /^([^/]+)\/(\d{1,3})$/.exec(written) ?? []
+  const [, address = '', prefix = ''] = /^([^/]+)\/(\d+)$/.exec(written) ?? []
   const parsed = parseAddress(address)
   const bits = isIPv4(address) ? 32 : 128
   if (parsed === undefined || Number(prefix) > bits) return undefined

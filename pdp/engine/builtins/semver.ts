@@ -3,6 +3,7 @@ import { failed, text } from './arguments.ts'
 import type { Builtins } from './builtin.ts'
 
 export const semver: Builtins = {
+  'semver.is_valid': (args) => typeof args[0] === 'string' && parse(args[0]) !== undefined,
   'semver.compare': (args) => {
     const [a, b] = [parse(text(args, 0)), parse(text(args, 1))]
     if (!a || !b) throw failed(`operand ${a ? 2 : 1}: not a valid SemVer`)
@@ -12,20 +13,19 @@ export const semver: Builtins = {
 
 type Version = { readonly numbers: readonly bigint[]; readonly prerelease: readonly string[] }
 
-const PART = '(?:0|[1-9]\\d*|\\d*[a-zA-Z-][0-9a-zA-Z-]*)'
-const NUMBER = '(0|[1-9]\\d*)'
+const IDENTIFIERS = '[0-9a-zA-Z-]+(?:\\.[0-9a-zA-Z-]+)*'
 const VERSION = new RegExp(
-  `^${NUMBER}\\.${NUMBER}\\.${NUMBER}(?:-(${PART}(?:\\.${PART})*))?(?:\\+[0-9a-zA-Z-]+(?:\\.[0-9a-zA-Z-]+)*)?$`,
+  `^v?(\\d+)\\.(\\d+)\\.(\\d+)(?:-((?:${IDENTIFIERS})?))?(?:\\+(?:${IDENTIFIERS})?)?$`,
 )
 const MOST = 2n ** 63n - 1n
 
-/** Semantic Versioning 2.0.0, without a leading `v`. */
+/** Semantic Versioning 2.0.0 as OPA takes it: also with a leading `v`, leading zeros and empty last parts. */
 function parse(version: string): Version | undefined {
-  const [, major = '', minor = '', patch = '', prerelease] = VERSION.exec(version) ?? []
+  const [, major = '', minor = '', patch = '', prerelease = ''] = VERSION.exec(version) ?? []
   if (major === '') return undefined
   const numbers = [major, minor, patch].map(BigInt)
   if (numbers.some((one) => one > MOST)) return undefined
-  return { numbers, prerelease: prerelease?.split('.') ?? [] }
+  return { numbers, prerelease: prerelease === '' ? [] : prerelease.split('.') }
 }
 
 /** §11: a prerelease comes before its release; numbers before words. */
@@ -45,9 +45,12 @@ function compareVersions(a: Version, b: Version): -1 | 0 | 1 {
 
 function compareParts(a: string, b: string): -1 | 0 | 1 {
   const [x, y] = [/^\d+$/.test(a), /^\d+$/.test(b)]
-  if (x && y) return sign(Number(BigInt.asIntN(64, BigInt(a) - BigInt(b))))
+  // OPA 1.19 never comes back from two spellings of one number; here they are equal.
+  if (x && y) return order(BigInt(a), BigInt(b))
   if (x !== y) return x ? -1 : 1
-  return a < b ? -1 : a > b ? 1 : 0
+  return order(a, b)
 }
+
+const order = <T extends bigint | string>(a: T, b: T): -1 | 0 | 1 => (a < b ? -1 : a > b ? 1 : 0)
 
 const sign = (difference: number): -1 | 0 | 1 => (difference < 0 ? -1 : difference > 0 ? 1 : 0)
