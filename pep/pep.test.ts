@@ -3,12 +3,14 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { join } from 'node:path'
 import { exportSPKI, SignJWT } from 'jose'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { startIssuer, type TestIssuer } from '../identity/testing.ts'
 import type { JournalRecord } from '../pdp/contract/record.ts'
 import { parsePepConfig } from './config.ts'
+import type { Journal } from './core/services.ts'
 import { openJournal, type LocalJournal } from './journal/journal.ts'
 import { readJournal } from './journal/read.ts'
 import { createPep, type Pep } from './pep.ts'
@@ -26,6 +28,7 @@ let port: number
 let token: string
 let logged: string[]
 /** What reached the upstream, and what was on disk by then. */
+let parts: { part: string; onDisk: string }[]
 let received: { url: string; headers: Record<string, unknown>; onDisk: JournalRecord[] }[]
 
 const EMAIL = ['ada', 'example.com'].join('@')
@@ -43,6 +46,34 @@ const message = {
   usage: { input_tokens: 1, output_tokens: 1 },
 }
 
+const event = (data: { type: string } & object): string =>
+  `event: ${data.type}\ndata: ${JSON.stringify(data)}\n\n`
+const events = [
+  { type: 'message_start', message: { ...message, content: [], stop_reason: null } },
+  { type: 'content_block_start', index: 0, content_block: { type: 'text', text: '' } },
+  { type: 'content_block_delta', index: 0, delta: { type: 'text_delta', text: `To ${EMAIL}.` } },
+  { type: 'content_block_stop', index: 0 },
+  {
+    type: 'content_block_start',
+    index: 1,
+    content_block: { type: 'tool_use', id: 'toolu_1', name: 'Bash', input: {} },
+  },
+  {
+    type: 'content_block_delta',
+    index: 1,
+    delta: { type: 'input_json_delta', partial_json: '{"command":"ls"}' },
+  },
+  { type: 'content_block_stop', index: 1 },
+  {
+    type: 'message_delta',
+    delta: { stop_reason: 'tool_use', stop_sequence: null },
+    usage: { output_tokens: 1 },
+  },
+  { type: 'message_stop' },
+]
+  .map(event)
+  .join('')
+
 async function recorded(): Promise<JournalRecord[]> {
   const records: JournalRecord[] = []
   for await (const entry of readJournal(folder))
@@ -53,6 +84,7 @@ async function recorded(): Promise<JournalRecord[]> {
 beforeEach(async () => {
   folder = await mkdtemp(join(tmpdir(), 'countersign-pep-'))
   received = []
+  parts = []
   logged = []
   const log = (...line: unknown[]): void => void logged.push(JSON.stringify(line))
   issuer = await startIssuer()
@@ -60,7 +92,15 @@ beforeEach(async () => {
   const serve = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
     const onDisk = await recorded()
     received.push({ url: request.url ?? '', headers: request.headers, onDisk })
-    await request.resume().toArray()
+    for await (const part of request) {
+      const chunks = (await recorded()).flatMap((one) => (one.kind === 'chunk' ? [one.body] : []))
+      parts.push({ part: String(part), onDisk: Buffer.concat(chunks).toString() })
+    }
+    if (request.headers.accept === 'text/event-stream') {
+      response.setHeader('content-type', 'text/event-stream')
+      response.end(events)
+      return
+    }
     response.setHeader('content-type', 'application/json')
     response.setHeader('x-echo', KEY)
     if (request.url?.startsWith('/v1/messages')) response.end(JSON.stringify(message))
@@ -95,7 +135,17 @@ beforeEach(async () => {
     obligations: [{ kind: 'mask', where: 'response', detectors: ['email'], style: 'redact' }],
   })
   const maskKey = new Uint8Array(32).fill(3)
-  pep = await createPep(config, { pdp, journal, log, env: { KEY }, maskKey })
+  // Slower than anything around it: whoever does not wait for the disk is seen not to.
+  const slow: Journal = {
+    async append(record) {
+      await sleep(40)
+      await journal.append(record)
+    },
+    get accepting() {
+      return journal.accepting
+    },
+  }
+  pep = await createPep(config, { pdp, journal: slow, log, env: { KEY }, maskKey })
   const [url = ''] = await pep.listen()
   port = Number(new URL(url).port)
 })
@@ -239,6 +289,53 @@ test('a tool call in a reply is decided and on disk before it is told, and repla
   expect(decision).toMatchObject({ refused: 'denied' })
   if (intent?.kind !== 'intent' || decision?.kind !== 'decision') throw new Error('not in order')
   expect(decision.parent_id).toBe(intent.operation_id)
+})
+
+test('a reply that streams: a tool call is not seen before its decision is on disk, the end not before the outcome', async () => {
+  const [, claude] = kinds
+  if (!claude) throw new Error('no kind')
+  const body = JSON.stringify({ ...(JSON.parse(claude.body) as object), stream: true })
+  const response = await send({ ...claude, body }, { accept: 'text/event-stream' })
+  let text = ''
+  let decided: readonly string[] | undefined
+  let ended: readonly string[] | undefined
+  for await (const part of response.body ?? []) {
+    text += Buffer.from(part as Uint8Array).toString()
+    const onDisk = (await recorded()).map((record) => record.kind)
+    if (text.includes('tool_use')) decided ??= onDisk
+    if (text.includes('message_stop')) ended ??= onDisk
+  }
+  expect(decided).toContain('decision')
+  expect(ended).toContain('outcome')
+  expect(text).toContain('[REDACTED:email]')
+  expect(text).not.toContain(EMAIL)
+})
+
+test('a body that streams is on disk part by part before the upstream has each', async () => {
+  pdp.profileNow = { ...pdp.profileNow, inspect_bodies: [] }
+  async function* body(): AsyncGenerator<Uint8Array> {
+    for (const part of ['one,', 'two,', 'three']) {
+      yield Buffer.from(part)
+      await sleep(60)
+    }
+  }
+  const response = await fetch(`http://127.0.0.1:${port}/api/upload`, {
+    method: 'PUT',
+    headers: { authorization: `Bearer ${token}` },
+    body: body(),
+    duplex: 'half',
+  })
+  expect(response.status).toBe(200)
+  await response.text()
+  expect(parts.map(({ part }) => part).join('')).toBe('one,two,three')
+  for (const { part, onDisk } of parts) expect(onDisk).toContain(part)
+  expect((await recorded()).map((record) => record.kind)).toEqual([
+    'intent',
+    'chunk',
+    'chunk',
+    'chunk',
+    'outcome',
+  ])
 })
 
 test('an approval is used up before the record and the forwarding, and once', async () => {
