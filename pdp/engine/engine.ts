@@ -1,10 +1,11 @@
 import { err, ok, type Result } from '../contract/result.ts'
-import type { Builtin } from './builtins/builtin.ts'
+import type { Builtin, Host } from './builtins/builtin.ts'
 import { builtins as registry } from './builtins/registry.ts'
-import { EngineError, type EvaluationError } from './errors.ts'
-import { inputJson } from './input.ts'
-import { Abort, createInstance, type Instance, link, OutOfSteps } from './instance.ts'
+import { EngineError, type EvaluationError, StrictError } from './errors.ts'
+import { checkedInput, inputJson } from './input.ts'
+import { Abort, createInstance, type Instance, link, OutOfSteps, type Table } from './instance.ts'
 import { compileModule, loadData, PAGE_BYTES, type PolicyModule } from './module.ts'
+import { parseValue, toJson } from './value.ts'
 
 /**
  * Evaluates Rego that OPA compiled to WebAssembly.
@@ -22,9 +23,26 @@ export type Engine = {
   /**
    * Never throws. Synchronous: a batch is a loop, without cost beside its items.
    * @param input what JSON can say, at most 512 levels deep; `undefined` for no input document.
-   * @returns the document's value as JSON gives it; `undefined` where the policy has none.
+   * @returns the document's value as JSON gives it, sets as sorted arrays; `undefined` where the policy has none.
    */
-  readonly evaluate: (entrypoint: string, input: unknown) => Result<unknown, EvaluationError>
+  readonly evaluate: (
+    entrypoint: string,
+    input: unknown,
+    options?: EvaluationOptions,
+  ) => Result<unknown, EvaluationError>
+  /** The same from JSON text to JSON text, which keeps the literals of numbers. */
+  readonly evaluateText: (
+    entrypoint: string,
+    input: string | undefined,
+    options?: EvaluationOptions,
+  ) => Result<string | undefined, EvaluationError>
+}
+
+export type EvaluationOptions = {
+  /** An error of a builtin ends the evaluation; by default it makes the expression undefined. */
+  readonly strict?: boolean
+  /** What `time.now_ns` answers when the input has no `context.time_ms`, in milliseconds since the epoch. */
+  readonly time_ms?: number
 }
 
 export type EngineOptions = {
@@ -70,42 +88,57 @@ export function createEngine(options: EngineOptions): Engine {
   }
   let instance: Instance | undefined = renew(undefined)
 
+  /** @returns the document as the module writes it. */
+  const run = (
+    entrypoint: string,
+    json: string | undefined,
+    host: Host,
+  ): Result<string | undefined, EvaluationError> => {
+    const id = policy.entrypoints.get(entrypoint)
+    if (id === undefined)
+      return err({
+        code: 'ENGINE_ENTRYPOINT',
+        message: `the policy has no entrypoint ${entrypoint}`,
+      })
+    let running: Instance | undefined
+    try {
+      running = instance ?? renew(undefined)
+      // Whatever ends this evaluation early, the instance is gone.
+      instance = undefined
+      const allowed = Math.min(steps + STEPS_A_BYTE * (json?.length ?? 0), MOST_STEPS)
+      const answer = running.run(id, json, allowed, host)
+      instance = running.memory.buffer.byteLength > mostKept ? undefined : running
+      return ok(answer)
+    } catch (thrown) {
+      instance = tryRenew(renew, running)
+      return err(evaluationError(thrown))
+    }
+  }
+
   return {
     revision,
     builtins: [...policy.builtins.values()].sort(),
     entrypoints: [...policy.entrypoints.keys()].sort(),
-    evaluate: (entrypoint, input) => {
-      const id = policy.entrypoints.get(entrypoint)
-      if (id === undefined)
-        return err({
-          code: 'ENGINE_ENTRYPOINT',
-          message: `the policy has no entrypoint ${entrypoint}`,
-        })
+    evaluate(entrypoint, input, { strict = false, time_ms } = {}) {
       const json = inputJson(input)
       if (!json.ok) return json
-      let running: Instance | undefined
-      try {
-        running = instance ?? renew(undefined)
-        // Whatever ends this evaluation early, the instance is gone.
-        instance = undefined
-        const allowed = Math.min(steps + STEPS_A_BYTE * (json.value?.length ?? 0), MOST_STEPS)
-        const answer = running.run(id, json.value, allowed, { input })
-        const value = resultValue(answer)
-        instance = running.memory.buffer.byteLength > mostKept ? undefined : running
-        return ok(value)
-      } catch (thrown) {
-        instance = tryRenew(renew, running)
-        return err(evaluationError(thrown))
-      }
+      const answer = run(entrypoint, json.value, { input: () => input, strict, time_ms })
+      if (!answer.ok || answer.value === undefined) return answer
+      return ok(jsonValue(answer.value))
+    },
+    evaluateText(entrypoint, input, { strict = false, time_ms } = {}) {
+      const json = checkedInput(input)
+      if (!json.ok) return json
+      const parsed = (): unknown => (input === undefined ? undefined : JSON.parse(input))
+      const answer = run(entrypoint, json.value, { input: parsed, strict, time_ms })
+      if (!answer.ok || answer.value === undefined) return answer
+      return ok(toJson(parseValue(answer.value)))
     },
   }
 }
 
 /** Every builtin of the module is known when it is loaded; one that is not there refuses the module. */
-function bindBuiltins(
-  policy: PolicyModule,
-  known: Readonly<Record<string, Builtin>>,
-): ReadonlyMap<number, Builtin> {
+function bindBuiltins(policy: PolicyModule, known: Readonly<Record<string, Builtin>>): Table {
   const missing = [...policy.builtins.values()].filter((name) => !Object.hasOwn(known, name))
   if (missing.length > 0) {
     const names = missing.sort().join(', ')
@@ -115,7 +148,10 @@ function bindBuiltins(
     )
   }
   return new Map(
-    [...policy.builtins].flatMap(([id, name]) => (known[name] ? [[id, known[name]]] : [])),
+    [...policy.builtins].flatMap(([id, name]) => {
+      const run = known[name]
+      return run ? [[id, { name, run }] as const] : []
+    }),
   )
 }
 
@@ -131,16 +167,24 @@ function tryRenew(
   }
 }
 
-/** The module has one document, or none: `[{"result": …}]` or `[]`. */
-function resultValue(json: string): unknown {
-  const results = JSON.parse(json) as readonly { readonly result: unknown }[]
-  return results[0]?.result
+/** Most documents are JSON as the module writes them; sets and keys that are no text are not. */
+function jsonValue(written: string): unknown {
+  try {
+    return JSON.parse(written)
+  } catch {
+    return JSON.parse(toJson(parseValue(written)))
+  }
 }
 
 function evaluationError(thrown: unknown): EvaluationError {
   const message = messageOf(thrown)
   if (thrown instanceof OutOfSteps)
     return { code: 'ENGINE_STEPS', message: 'the policy took more steps than an evaluation may' }
+  if (thrown instanceof StrictError)
+    return {
+      code: thrown.code === 'eval_type_error' ? 'ENGINE_STRICT_TYPE' : 'ENGINE_STRICT_BUILTIN',
+      message,
+    }
   // The ABI has no codes; both messages are those of the module's compiler.
   if (thrown instanceof Abort)
     return { code: message.endsWith(' conflict') ? 'ENGINE_CONFLICT' : 'ENGINE_ABORT', message }

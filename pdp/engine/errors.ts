@@ -21,6 +21,10 @@ export type EvaluationErrorCode =
   | 'ENGINE_TRAP'
   /** A builtin asked for what this request does not have, would take too much, or is broken. */
   | 'ENGINE_BUILTIN'
+  /** Strict alone: a builtin was given a value of another type than it takes. */
+  | 'ENGINE_STRICT_TYPE'
+  /** Strict alone: a builtin cannot do what it was given. */
+  | 'ENGINE_STRICT_BUILTIN'
 
 /** Thrown where a module is loaded; evaluation returns its errors as values. */
 export class EngineError extends Error {
@@ -46,5 +50,14 @@ export class BuiltinError extends Error {
     super(message)
     this.name = 'BuiltinError'
     this.code = code
+  }
+}
+
+/** Thrown through an evaluation that is strict, with the builtin's name. */
+export class StrictError extends Error {
+  readonly code: BuiltinError['code']
+  constructor(builtin: string, cause: BuiltinError) {
+    super(`${builtin}: ${cause.message}`, { cause })
+    this.code = cause.code
   }
 }

@@ -15,8 +15,16 @@ export function inputJson(input: unknown): Result<string | undefined, Evaluation
   } catch (error) {
     return refused(`it has no JSON: ${error instanceof Error ? error.message : String(error)}`)
   }
+  return checkedInput(json)
+}
+
+/** @param json JSON text, already known to be that. */
+export function checkedInput(
+  json: string | undefined,
+): Result<string | undefined, EvaluationError> {
+  if (json === undefined) return ok(undefined)
   if (isDeeper(json, MOST_DEPTH)) return refused(`it is nested more than ${MOST_DEPTH} levels deep`)
-  return ok(json.includes('\\ud') ? withoutLoneSurrogates(json) : json)
+  return ok(json.includes('\\u') ? withoutLoneSurrogates(json) : json)
 }
 
 const refused = (why: string): Result<never, EvaluationError> =>
@@ -26,7 +34,6 @@ const [QUOTE, BACKSLASH, OPEN_LIST, CLOSE_LIST, OPEN_OBJECT, CLOSE_OBJECT] = [
   0x22, 0x5c, 0x5b, 0x5d, 0x7b, 0x7d,
 ]
 
-/** @param json as `JSON.stringify` writes it. */
 function isDeeper(json: string, most: number): boolean {
   // Each level has two characters, and few inputs have so many brackets.
   if (json.length < 2 * most || brackets(json, most) <= most) return false
@@ -61,9 +68,11 @@ function endOfString(json: string, start: number): number {
   return json.length
 }
 
-/** The module aborts on escapes of lone surrogates; OPA reads them as U+FFFD. */
+/** The module aborts on escapes of lone surrogates; OPA reads them as U+FFFD. Pairs stay. */
 function withoutLoneSurrogates(json: string): string {
-  return json.replace(/\\(?:ud[89a-f][0-9a-f]{2}|.)/g, (escape) =>
-    escape.startsWith('\\ud') ? '\ufffd' : escape,
+  return json.replace(
+    /\\(?:(u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2})|u[dD][89a-fA-F][0-9a-fA-F]{2}|[^])/g,
+    (escape, pair: string | undefined) =>
+      pair === undefined && /^\\u[dD]/.test(escape) ? '\ufffd' : escape,
   )
 }

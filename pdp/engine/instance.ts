@@ -1,8 +1,10 @@
-import { BuiltinError, EngineError } from './errors.ts'
-import { FUEL_EXPORT } from './fuel.ts'
+import { BuiltinError, EngineError, StrictError } from './errors.ts'
 import { type Abi, PAGE_BYTES, type PolicyModule, type Snapshot } from './module.ts'
 import { type Builtin, type Host } from './builtins/builtin.ts'
-import { parseValue, writeValue } from './value.ts'
+import { nativeError, natives } from './natives.ts'
+import { Num, parseValue, writeValue } from './value.ts'
+import { FUEL_EXPORT } from './wasm/fuel.ts'
+import { LOOKUP_EXPORT, LOOKUP_ID, STRICT_EXPORT } from './wasm/host-calls.ts'
 
 /** How often the heap is emptied, in evaluations: compiled patterns live in it and are kept until then. */
 const EVALUATIONS_A_HEAP = 16
@@ -15,10 +17,15 @@ export type Instance = {
   /**
    * @param input JSON; `undefined` for no input.
    * @param steps most loops and calls.
-   * @returns the result set as JSON.
+   * @returns the document as the module writes a value (see `parseValue`); `undefined` where there is none.
    * @throws anything; see `evaluationError`.
    */
-  readonly run: (entrypoint: number, input: string | undefined, steps: number, host: Host) => string
+  readonly run: (
+    entrypoint: number,
+    input: string | undefined,
+    steps: number,
+    host: Host,
+  ) => string | undefined
 }
 
 /** Thrown when the module gives up by itself; OPA's own message. */
@@ -26,7 +33,17 @@ export class Abort extends Error {}
 /** Thrown when the steps of an evaluation are used up. */
 export class OutOfSteps extends Error {}
 
-type Table = ReadonlyMap<number, Builtin>
+/** Builtins by the module's ids, with their names. */
+export type Table = ReadonlyMap<number, { readonly name: string; readonly run: Builtin }>
+
+const [BEFORE, AFTER] = ['{{"result":', '}}']
+
+/** The result set of an entrypoint has one document, or none. */
+function onlyResult(set: string): string | undefined {
+  if (set === 'set()') return undefined
+  if (set.startsWith(BEFORE) && set.endsWith(AFTER)) return set.slice(BEFORE.length, -AFTER.length)
+  throw new Abort('the module answered with something else than one document')
+}
 
 /**
  * @param spent a memory of the same module that may be used again; a new one is made without it.
@@ -42,7 +59,7 @@ export function createInstance(
   const memory =
     spent ??
     new WebAssembly.Memory({ initial: snapshot.bytes.length / PAGE_BYTES, maximum: mostPages })
-  const linked = link(memory, builtins)
+  const linked = link(memory, builtins, snapshot)
   const { exports } = new WebAssembly.Instance(module.module, linked.imports)
   const abi = exports as unknown as Abi
   const { text } = linked
@@ -62,19 +79,28 @@ export function createInstance(
       evaluations += 1
       linked.enter(host)
       abi[FUEL_EXPORT].value = steps
+      setStrict(abi, host.strict)
       try {
         const context = abi.opa_eval_ctx_new()
         abi.opa_eval_ctx_set_data(context, snapshot.data)
         if (input !== undefined) abi.opa_eval_ctx_set_input(context, text.write(input, 'json'))
         abi.opa_eval_ctx_set_entrypoint(context, entrypoint)
         abi.eval(context)
-        return text.read(abi.opa_json_dump(abi.opa_eval_ctx_get_result(context)))
+        return onlyResult(text.read(abi.opa_value_dump(abi.opa_eval_ctx_get_result(context))))
       } catch (cause) {
         if (abi[FUEL_EXPORT].value === 0) throw new OutOfSteps('out of steps', { cause })
         throw cause
       }
     },
   }
+}
+
+function setStrict(abi: Abi, strict: boolean): void {
+  const flag = abi[STRICT_EXPORT]
+  if (flag) flag.value = Number(strict)
+  // Fail closed: an error would pass for undefined.
+  else if (strict)
+    throw new Error('the module has no names of functions, so errors of builtins cannot be told')
 }
 
 /** Text in and out of a memory. */
@@ -111,6 +137,7 @@ function textPort(memory: WebAssembly.Memory, abi: () => Abi): TextPort {
 export function link(
   memory: WebAssembly.Memory,
   builtins: Table,
+  loaded?: Snapshot,
 ): {
   readonly imports: Record<string, Record<string, unknown>>
   readonly text: TextPort
@@ -118,7 +145,7 @@ export function link(
   readonly enter: (host: Host) => void
 } {
   let bound: Abi | undefined
-  let host: Host = { input: undefined }
+  let host: Host = { input: () => undefined, strict: false }
   const abi = (): Abi => {
     if (!bound) throw new EngineError('ENGINE_MODULE', 'the module calls its host while it starts')
     return bound
@@ -126,16 +153,32 @@ export function link(
   const text = textPort(memory, abi)
 
   const call = (id: number, _context: number, ...addresses: number[]): number => {
+    if (id === LOOKUP_ID) return lookUp(addresses)
+    if (id > LOOKUP_ID) return failNative(id - LOOKUP_ID - 1, addresses)
     const builtin = builtins.get(id)
     // Refused when the module is loaded; an answer here would be made up.
     if (!builtin) throw new EngineError('ENGINE_BUILTIN_MISSING', `there is no builtin ${id}`)
     try {
-      const result = builtin(addresses.map(argument), host)
+      const result = builtin.run(addresses.map(argument), host)
       return result === undefined ? 0 : text.write(writeValue(result), 'value')
     } catch (error) {
-      if (error instanceof BuiltinError) return 0
-      throw error
+      if (!(error instanceof BuiltinError)) throw error
+      if (host.strict) throw new StrictError(builtin.name, error)
+      return 0
     }
+  }
+  /** OPA reads data by paths of text: a number finds the key that is written like it. */
+  const lookUp = ([value = 0, key = 0]: number[]): number => {
+    if (!loaded || value < loaded.base || value >= loaded.heap) return 0
+    const number = argument(key)
+    if (!(number instanceof Num)) return 0
+    return abi()[LOOKUP_EXPORT]?.(value, text.write(JSON.stringify(number.literal), 'value')) ?? 0
+  }
+  const failNative = (at: number, addresses: number[]): number => {
+    const native = natives[at]
+    const error = native && nativeError(native, addresses.map(argument))
+    if (error) throw new StrictError(native.name, error)
+    return 0
   }
   const argument = (address: number) => {
     const { opa_value_dump, opa_free } = abi()

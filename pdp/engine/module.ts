@@ -1,6 +1,9 @@
 import * as opaWasm from '@open-policy-agent/opa-wasm'
 import { EngineError } from './errors.ts'
-import { addFuel, type FUEL_EXPORT } from './fuel.ts'
+import { natives } from './natives.ts'
+import { readModule, writeModule } from './wasm/binary.ts'
+import { addFuel, type FUEL_EXPORT } from './wasm/fuel.ts'
+import { addHostCalls, type LOOKUP_EXPORT, type STRICT_EXPORT } from './wasm/host-calls.ts'
 
 // What the package's types name is at run time below its default export.
 const opa = (opaWasm as unknown as { default: typeof opaWasm }).default
@@ -28,6 +31,9 @@ export type Abi = {
   eval: (context: number) => number
   builtins: () => number
   [FUEL_EXPORT]: { value: number }
+  /** Absent when the module has no names of functions. */
+  [STRICT_EXPORT]?: { value: number }
+  [LOOKUP_EXPORT]?: (value: number, key: number) => number
 }
 
 export type PolicyModule = {
@@ -46,6 +52,8 @@ export type Snapshot = {
   readonly bytes: Uint8Array
   /** Address of the data document. */
   readonly data: number
+  /** Where the memory of the data begins. */
+  readonly base: number
   /** Where free memory begins. */
   readonly heap: number
 }
@@ -55,7 +63,7 @@ export const PAGE_BYTES = 65_536
 /** @throws {EngineError} ENGINE_MODULE when these are not the bytes of a policy. */
 export function compileModule(wasm: Uint8Array): PolicyModule {
   try {
-    const module = new WebAssembly.Module(addFuel(wasm))
+    const module = new WebAssembly.Module(instrument(wasm))
     // Instantiated once by the package, which checks the ABI's version.
     const probe = opa.loadPolicySync(module)
     const exports = (probe.wasmInstance as WebAssembly.Instance).exports as unknown as Abi
@@ -74,6 +82,16 @@ export function compileModule(wasm: Uint8Array): PolicyModule {
     throw new EngineError('ENGINE_MODULE', `not a policy module: ${why}`, { cause })
   }
 }
+
+const instrument = (wasm: Uint8Array): Uint8Array<ArrayBuffer> =>
+  writeModule(
+    addFuel(
+      addHostCalls(
+        readModule(wasm),
+        natives.map((one) => one.function),
+      ),
+    ).sections,
+  )
 
 /**
  * Loads the data into a new instance.
@@ -94,6 +112,7 @@ export function loadData(
     return {
       bytes: new Uint8Array(memory.buffer.slice(0)),
       data: policy.dataAddr,
+      base: policy.baseHeapPtr as number,
       heap: policy.dataHeapPtr as number,
     }
   } catch (cause) {

@@ -209,6 +209,20 @@ export function writeValue(value: Value): string {
   return JSON.stringify(typeof value === 'string' ? value.toWellFormed() : value)
 }
 
+/** A value as OPA writes it in JSON: sets as sorted arrays, keys sorted and as text, number literals as they are. */
+export function toJson(value: Value): string {
+  if (value instanceof Num) return value.literal
+  if (isArray(value)) return `[${value.map(toJson).join(',')}]`
+  if (isSet(value)) return `[${sorted(value).map(toJson).join(',')}]`
+  if (isObject(value))
+    return `{${sortedEntries(value)
+      .map(([key, one]) => `${JSON.stringify(keyText(key))}:${toJson(one)}`)
+      .join(',')}}`
+  return JSON.stringify(value)
+}
+
+const keyText = (key: Value): string => (typeof key === 'string' ? key : toJson(key))
+
 /** JSON's values as Rego's. @throws {BuiltinError} for numbers that JSON cannot have. */
 export function fromJson(json: unknown): Value {
   if (json === null || typeof json === 'boolean' || typeof json === 'string') return json

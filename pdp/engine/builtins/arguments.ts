@@ -67,9 +67,15 @@ export function elements(args: Arguments, position: number): readonly Value[] {
 export function texts(args: Arguments, position: number): readonly string[] {
   const value = args[position]
   if (typeof value === 'string') return [value]
-  return elements(args, position).map((one) => {
+  if (value === undefined || !(isArray(value) || isSet(value)))
+    throw wrongType(position, 'one of {string, set, array}', value)
+  const kind = typeName(value)
+  return [...value].map((one) => {
     if (typeof one === 'string') return one
-    throw wrongType(position, 'one of {string, set of strings, array of strings}', value)
+    throw new BuiltinError(
+      'eval_type_error',
+      `operand ${position + 1} must be ${kind} of strings but got ${kind} containing ${typeName(one)}`,
+    )
   })
 }
 

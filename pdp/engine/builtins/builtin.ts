@@ -2,8 +2,12 @@ import type { Value } from '../value.ts'
 
 /** What a builtin may know beside its arguments. */
 export type Host = {
-  /** The evaluation's input as it was given; `undefined` when there is none. */
-  readonly input: unknown
+  /** The evaluation's input; `undefined` when there is none. */
+  readonly input: () => unknown
+  /** The time of an evaluation whose input has none, in milliseconds since the epoch. */
+  readonly time_ms?: number | undefined
+  /** Errors of builtins end the evaluation. */
+  readonly strict: boolean
 }
 
 /**

@@ -1,3 +1,4 @@
+import { BuiltinError } from '../errors.ts'
 import { type Value } from '../value.ts'
 import { array, failed, flag, object, text } from './arguments.ts'
 import type { Builtins } from './builtin.ts'
@@ -16,7 +17,7 @@ function marshal(value: Value | undefined, options: ReadonlyMap<Value, Value>): 
     if (key === 'prefix') prefix = text([one], 0)
     else if (key === 'indent') step = text([one], 0)
     else if (key === 'pretty') pretty = flag([one], 0)
-    else throw failed('object contained unknown key')
+    else throw new BuiltinError('eval_type_error', 'operand 2 object contained unknown key')
   }
   pretty ??= options.has('prefix') || options.has('indent')
   // The first line has no prefix of Go's.

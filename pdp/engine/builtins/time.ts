@@ -32,9 +32,9 @@ const MOST = 2n ** 63n - 1n
  * The time of the request, so that a decision can be replayed.
  * @throws {Error} without one: a rule on time that was undefined could leave a denial out.
  */
-function requestTime({ input }: Host): bigint {
-  const { context } = (input ?? {}) as { context?: { time_ms?: unknown } | null }
-  const milliseconds = context?.time_ms
+function requestTime({ input, time_ms }: Host): bigint {
+  const { context } = (input() ?? {}) as { context?: { time_ms?: unknown } | null }
+  const milliseconds = context?.time_ms ?? time_ms
   if (typeof milliseconds !== 'number' || !Number.isSafeInteger(milliseconds))
     throw new Error('time.now_ns: the input has no context.time_ms in whole milliseconds')
   return BigInt(milliseconds) * 1_000_000n

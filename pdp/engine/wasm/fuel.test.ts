@@ -1,5 +1,8 @@
 import { expect, test } from 'vitest'
-import { addFuel, FUEL_EXPORT } from './fuel.ts'
+import { readModule, writeModule } from './binary.ts'
+import { addFuel as addFuelTo, FUEL_EXPORT } from './fuel.ts'
+
+const addFuel = (bytes: Uint8Array) => writeModule(addFuelTo(readModule(bytes)).sections)
 
 /** (module (func (export "spin") (loop (br 0))) (func (export "dive") (call 1)) (func (export "add") …)) */
 const code = (...bodies: number[][]): number[] => {
@@ -41,11 +44,44 @@ test('a recursion stops when its fuel is used up, before the stack does', () => 
   expect(() => exports.f()).toThrow('unreachable')
 })
 
+/** Counts a local down from 3 and returns 7 out of the loop. */
+const COUNT = [
+  ...[0x01, 0x01, 0x7f, 0x41, 0x03, 0x21, 0x00], // local i := 3
+  ...[0x03, 0x40, 0x20, 0x00, 0x45, 0x04, 0x40, 0x41, 0x07, 0x0f, 0x0b], // loop: if i = 0 return 7
+  ...[0x20, 0x00, 0x41, 0x01, 0x6b, 0x21, 0x00, 0x0c, 0x00, 0x0b], // i := i - 1; again
+  ...[0x41, 0x00, 0x0b],
+]
+
 test('a module with enough fuel answers as before and says what it used', () => {
+  const exports = instantiate(module(COUNT))
+  exports[FUEL_EXPORT].value = 5
+  expect(exports.f()).toBe(7)
+  expect(exports[FUEL_EXPORT].value).toBe(1)
+})
+
+test('what a loop used is known to the caller, and the next call begins with what is left', () => {
+  const exports = instantiate(module([0x00, 0x10, 0x01, 0x1a, 0x10, 0x01, 0x0b], COUNT))
+  exports[FUEL_EXPORT].value = 9
+  expect(exports.f()).toBe(7)
+  expect(exports[FUEL_EXPORT].value).toBe(0)
+  exports[FUEL_EXPORT].value = 8
+  expect(() => exports.f()).toThrow('unreachable')
+})
+
+test('a function that always ends soon takes no step', () => {
   const exports = instantiate(module(SEVEN))
   exports[FUEL_EXPORT].value = 5
   expect(exports.f()).toBe(7)
-  expect(exports[FUEL_EXPORT].value).toBe(4)
+  expect(exports[FUEL_EXPORT].value).toBe(5)
+})
+
+test('calls that double at each level are counted, though none of them loops', () => {
+  const level = (callee: number): number[] => [0x00, 0x10, callee, 0x1a, 0x10, callee, 0x0b]
+  const exports = instantiate(
+    module(...Array.from({ length: 12 }, (_, at) => level(at + 1)), SEVEN),
+  )
+  exports[FUEL_EXPORT].value = 50
+  expect(() => exports.f()).toThrow('unreachable')
 })
 
 test('a module with an instruction that is not known is refused, not run without a counter', () => {
