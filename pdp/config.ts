@@ -2,6 +2,7 @@ import { z } from 'zod'
 import { issuerConfig } from '../identity/issuer.ts'
 import { listener } from '../server/address.ts'
 import { secretSource } from '../server/secret.ts'
+import { bundleConfig } from './bundle/source/config.ts'
 import { PdpConfigError } from './errors.ts'
 
 /** `countersign.yaml` as the decision service reads it; other sections are the enforcement point's. */
@@ -18,37 +19,56 @@ const webhook = z.strictObject({
   secret: secretSource,
 })
 
-const pdp = z.strictObject({
-  listen: listen.prefault('127.0.0.1:8181'),
-  /** The bundle that decides. Default: the one that comes along. */
-  bundle: z.string().optional(),
-  store: z
-    .strictObject({
-      /** A PostgreSQL server of one's own; default: an embedded one. */
-      url: secretSource.optional(),
-      /** Its service role, when the role of `url` may not create roles. */
-      service_url: secretSource.optional(),
-    })
-    .prefault({}),
-  approvals: z
-    .strictObject({
-      /** Issuers that sign tokens of approvers and auditors. */
-      issuers: z.array(issuerConfig).default([]),
-      webhook: webhook.optional(),
-      /** Groups that may read sessions. Who may approve is policy's. */
-      auditors: z.array(z.string().min(1)).default(['auditors']),
-    })
-    .prefault({}),
-  /** Enforcement points that may ask. Default: one, whose token is made at the first start. */
-  peps: z
-    .array(
-      z.strictObject({
-        name: z.string().regex(/^[A-Za-z0-9._-]{1,128}$/),
-        token: secretSource,
-      }),
-    )
-    .optional(),
-})
+const pdp = z
+  .strictObject({
+    listen: listen.prefault('127.0.0.1:8181'),
+    /** The bundle that decides, a file. Default: the one that comes along. */
+    bundle: z.string().optional(),
+    /** In its place: bundles from files, folders or URLs, whose roots must be disjoint. */
+    bundles: z.array(bundleConfig).min(1).optional(),
+    /** A candidate that is evaluated beside the live policy on real requests, and never enforced. */
+    shadow: z
+      .strictObject({
+        bundles: z.array(bundleConfig).min(1),
+        /** Share of decisions, 0 to 1. */
+        sample: z.number().min(0).max(1).default(1),
+      })
+      .optional(),
+    store: z
+      .strictObject({
+        /** A PostgreSQL server of one's own; default: an embedded one. */
+        url: secretSource.optional(),
+        /** Its service role, when the role of `url` may not create roles. */
+        service_url: secretSource.optional(),
+      })
+      .prefault({}),
+    approvals: z
+      .strictObject({
+        /** Issuers that sign tokens of approvers and auditors. */
+        issuers: z.array(issuerConfig).default([]),
+        webhook: webhook.optional(),
+        /** Groups that may read sessions. Who may approve is policy's. */
+        auditors: z.array(z.string().min(1)).default(['auditors']),
+      })
+      .prefault({}),
+    /** Enforcement points that may ask. Default: one, whose token is made at the first start. */
+    peps: z
+      .array(
+        z.strictObject({
+          name: z.string().regex(/^[A-Za-z0-9._-]{1,128}$/),
+          token: secretSource,
+        }),
+      )
+      .optional(),
+  })
+  .refine(({ bundle, bundles }) => bundle === undefined || bundles === undefined, {
+    path: ['bundles'],
+    message: 'say bundle or bundles, not both',
+  })
+  .refine(({ bundles = [] }) => new Set(bundles.map(({ name }) => name)).size === bundles.length, {
+    path: ['bundles'],
+    message: 'each needs a name of its own',
+  })
 
 const document = z.object({
   development: z.boolean().default(false),

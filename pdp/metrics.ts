@@ -4,6 +4,10 @@ import { Counter, Gauge, Histogram, type Registry } from 'prom-client'
 export type PdpMetrics = {
   readonly decisions: Counter<'effect'>
   readonly decision_seconds: Histogram
+  readonly cache: Counter<'result'>
+  readonly shadow: Counter<'result'>
+  readonly activations: Counter<'bundle' | 'result'>
+  readonly bundle_info: Gauge<'bundle' | 'revision'>
   readonly approvals: Counter<'event'>
   readonly webhooks: Counter<'result'>
   readonly frames: Counter
@@ -26,6 +30,30 @@ export function createPdpMetrics(registry: Registry): PdpMetrics {
       name: name('decision_seconds'),
       help: 'Time to decide one request or one batch',
       buckets: [0.00002, 0.00005, 0.0001, 0.0003, 0.001, 0.003, 0.01, 0.1, 1],
+      registers,
+    }),
+    shadow: new Counter({
+      name: name('shadow_total'),
+      help: 'Decisions that the candidate policy would have made: same, or from what to what; dropped: not evaluated',
+      labelNames: ['result'],
+      registers,
+    }),
+    cache: new Counter({
+      name: name('cache_total'),
+      help: 'Decisions found in the cache or not, of policies that declare what they read',
+      labelNames: ['result'],
+      registers,
+    }),
+    activations: new Counter({
+      name: name('bundle_activations_total'),
+      help: 'Bundles that were activated, or refused',
+      labelNames: ['bundle', 'result'],
+      registers,
+    }),
+    bundle_info: new Gauge({
+      name: name('bundle_info'),
+      help: '1 for the revision of each bundle that is active',
+      labelNames: ['bundle', 'revision'],
       registers,
     }),
     approvals: new Counter({

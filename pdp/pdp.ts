@@ -1,7 +1,6 @@
-import { createHash } from 'node:crypto'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { getRequestListener } from '@hono/node-server'
-import { Registry } from 'prom-client'
+import type { Registry } from 'prom-client'
 import type { Verifier } from '../identity/verifier.ts'
 import { listen, type Listener } from '../server/listen.ts'
 import type { Log } from '../server/log.ts'
@@ -11,23 +10,29 @@ import { serveDecide } from './api/decide.ts'
 import type { Health } from './api/health.ts'
 import { createApprovals } from './approvals/approvals.ts'
 import { createWebhook } from './approvals/webhook.ts'
-import type { Bundle } from './bundle/bundle.ts'
 import type { PdpConfig } from './config.ts'
 import type { Revision } from './contract/brand.ts'
 import type { PdpClient } from './contract/client.ts'
 import type { Decision } from './contract/decision.ts'
+import type { ActiveProfile } from './contract/profile.ts'
 import { ok } from './contract/result.ts'
 import { createDecider } from './decide/decide.ts'
-import { createPdpMetrics } from './metrics.ts'
+import { createDifferences } from './decide/differences.ts'
+import { createShadow } from './decide/shadow.ts'
+import type { PdpMetrics } from './metrics.ts'
 import { createRecords } from './records/records.ts'
+import type { ActivePolicy } from './policy/policy.ts'
+import type { BundleStatus } from './policy/manager.ts'
 import type { Store } from './store/store.ts'
 
 /** What a decision service is made of; whoever starts the process passes it in. */
 export type PdpParts = {
-  readonly bundle: Bundle
+  /** Keeps the policy that is active; see `startPolicyManager`. */
+  readonly policies: Policies
+  /** A policy that is evaluated beside the active one and never enforced. */
+  readonly candidate?: () => ActivePolicy | undefined
+  readonly metrics: PdpMetrics
   readonly store: Store
-  /** sha256 hex of `countersign.yaml`: the revision covers it. */
-  readonly config_digest: string
   /** Of the issuers that sign approvers' tokens. */
   readonly approvers: Verifier
   /** Tokens of enforcement points, by name. */
@@ -36,13 +41,19 @@ export type PdpParts = {
   readonly webhook_secret?: string
   readonly log: Log
   readonly now?: () => number
-  readonly registry?: Registry
+  readonly registry: Registry
+}
+
+export type Policies = {
+  readonly current: () => ActivePolicy
+  readonly status: () => readonly BundleStatus[]
 }
 
 export type Pdp = {
   /** For an enforcement point in the same process. */
   readonly client: PdpClient
-  readonly revision: Revision
+  /** Of the policy that is active now. */
+  readonly revision: () => Revision
   readonly health: () => Promise<Health>
   /** Opens the API. @returns its URL. @throws {ListenError} */
   readonly listen: () => Promise<string>
@@ -52,13 +63,23 @@ export type Pdp = {
 
 /** Composes a decision service. */
 export function createPdp({ pdp: config }: PdpConfig, parts: PdpParts): Pdp {
-  const { bundle, store, log, now = Date.now, registry = new Registry() } = parts
-  const metrics = createPdpMetrics(registry)
-  const revision = revisionOf(bundle.digest, parts.config_digest)
-  const profile = { revision, profile: bundle.profile }
+  const { policies, store, log, now = Date.now, registry, metrics } = parts
+  const revision = (): Revision => policies.current().revision
+  const profile = (): ActiveProfile => {
+    const { revision, profile } = policies.current()
+    return { revision, profile }
+  }
+  const differences = createDifferences(store.shadow, log)
+  const shadow = createShadow({
+    candidate: () => parts.candidate?.(),
+    sample: config.shadow?.sample ?? 0,
+    metrics,
+    record: differences.add,
+    now,
+  })
   const decider = createDecider({
-    engine: bundle.engine,
-    revision,
+    policy: policies.current,
+    onDecision: shadow.observe,
     approvals: store.approvals,
     metrics,
     now,
@@ -82,8 +103,8 @@ export function createPdp({ pdp: config }: PdpConfig, parts: PdpParts): Pdp {
     metrics.store_up.set(readiness.ok ? 1 : 0)
     return {
       ready: readiness.ok,
-      revision,
-      bundle: { digest: bundle.digest, revision: bundle.revision },
+      revision: revision(),
+      bundles: policies.status(),
       store: readiness,
       records: { conflicts: records.conflicts() },
       issuers: parts.approvers.status(),
@@ -92,14 +113,15 @@ export function createPdp({ pdp: config }: PdpConfig, parts: PdpParts): Pdp {
 
   const client: PdpClient = {
     async decide(requests) {
+      const policy = policies.current()
       const decisions: Decision[] = []
       for (const request of requests) {
-        const decision = decider.decide(request)
+        const decision = decider.decide(request, policy)
         decisions.push(decision instanceof Promise ? await decision : decision)
       }
       return ok(decisions)
     },
-    profile: () => Promise.resolve(ok(profile)),
+    profile: () => Promise.resolve(ok(profile())),
     demandApproval: (demand) => approvals.demand(demand),
     awaitApproval: (id, wait_ms, { signal }) => approvals.wait(id, wait_ms, signal),
     useApproval: (use) => approvals.use(use),
@@ -113,6 +135,9 @@ export function createPdp({ pdp: config }: PdpConfig, parts: PdpParts): Pdp {
       approvals,
       records,
       sessions: store.sessions,
+      shadow: store.shadow,
+      policy: policies.current,
+      candidate: () => parts.candidate?.(),
       auditors: config.approvals.auditors,
       profile,
       health,
@@ -123,7 +148,11 @@ export function createPdp({ pdp: config }: PdpConfig, parts: PdpParts): Pdp {
   const onRequest = (incoming: IncomingMessage, outgoing: ServerResponse): void => {
     const served =
       incoming.method === 'POST' && incoming.url === '/v1/decide'
-        ? serveDecide({ callers, decide: decider.decide }, incoming, outgoing)
+        ? serveDecide(
+            { callers, decide: decider.decide, policy: policies.current },
+            incoming,
+            outgoing,
+          )
         : api(incoming, outgoing)
     served.catch((error: unknown) => {
       log('error', 'api.failed', { error: String(error) })
@@ -150,13 +179,9 @@ export function createPdp({ pdp: config }: PdpConfig, parts: PdpParts): Pdp {
     async close(grace_ms = 5000) {
       approvals.close()
       await webhook?.close()
+      await shadow.drained()
+      await differences.close()
       await listener?.close(grace_ms)
     },
   }
-}
-
-/** What decides: the bundle and the configuration, in one hash. */
-function revisionOf(bundle: string, config: string): Revision {
-  const text = `countersign/revision/v1\n${bundle}\n${config}\n`
-  return createHash('sha256').update(text).digest('hex') as Revision
 }

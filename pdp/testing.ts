@@ -2,11 +2,13 @@ import { Registry } from 'prom-client'
 import { createVerifier } from '../identity/verifier.ts'
 import { issuerConfig } from '../identity/issuer.ts'
 import { startIssuer, type TestIssuer } from '../identity/testing.ts'
-import { loadBundle } from './bundle/bundle.ts'
 import { parsePdpConfig } from './config.ts'
 import { actionDigest, type CanonicalAction } from './contract/action.ts'
 import type { DecisionRequest } from './contract/request.ts'
+import { createPdpMetrics } from './metrics.ts'
 import { createPdp, type Pdp } from './pdp.ts'
+import { loadPolicy } from './policy/load.ts'
+import type { ActivePolicy } from './policy/policy.ts'
 import { openTestStore } from './store/testing.ts'
 import type { Store } from './store/store.ts'
 
@@ -18,6 +20,8 @@ export type TestPdp = {
   readonly approvers: TestIssuer
   readonly pepToken: string
   readonly log: { level: string; event: string; detail?: Record<string, unknown> }[]
+  /** Makes another policy the active one. */
+  readonly activate: (policy: ActivePolicy) => void
   /** A person's token. */
   readonly person: (sub: string, groups: readonly string[], more?: object) => Promise<string>
   readonly close: () => Promise<void>
@@ -33,8 +37,10 @@ export async function startTestPdp(
 ): Promise<TestPdp> {
   const { store } = await openTestStore()
   const approvers = await startIssuer()
-  const bundle = await loadBundle('bundles/default.tar.gz')
-  if (!bundle.ok) throw bundle.error
+  const loaded = await loadPolicy('bundles/default.tar.gz')
+  if (!loaded.ok) throw loaded.error
+  let active: ActivePolicy = loaded.value.policy
+  const registry = new Registry()
   const log: TestPdp['log'] = []
   const verifier = createVerifier(
     [
@@ -50,13 +56,13 @@ export async function startTestPdp(
   await verifier.tried
   const pepToken = 'pep-token-of-this-test'
   const pdp = createPdp(parsePdpConfig({ pdp: { listen: '127.0.0.1:0', ...options.config } }), {
-    bundle: bundle.value,
+    policies: { current: () => active, status: () => [] },
+    metrics: createPdpMetrics(registry),
     store: options.around?.(store) ?? store,
-    config_digest: '0'.repeat(64),
     approvers: verifier,
     peps: new Map([['pep-1', pepToken]]),
     log: (level, event, detail) => log.push({ level, event, ...(detail && { detail }) }),
-    registry: new Registry(),
+    registry,
     ...(options.webhook_secret !== undefined && { webhook_secret: options.webhook_secret }),
   })
   const url = await pdp.listen()
@@ -67,6 +73,7 @@ export async function startTestPdp(
     approvers,
     pepToken,
     log,
+    activate: (policy) => void (active = policy),
     person: (sub, groups, more = {}) =>
       approvers.token({ sub, groups, aud: 'countersign-approvals', ...more }),
     async close() {

@@ -19,10 +19,16 @@ async function sources(name: string): Promise<string> {
 
 describe('a bundle', () => {
   test('is the same bytes wherever it is built, and the committed one', async () => {
-    const one = await buildBundle({ source: await sources('one'), out: join(folder, '1.tar.gz') })
+    const cases = 'test/decisions'
+    const one = await buildBundle({
+      source: await sources('one'),
+      out: join(folder, '1.tar.gz'),
+      cases,
+    })
     const two = await buildBundle({
       source: await sources('elsewhere/two'),
       out: join(folder, '2.tar.gz'),
+      cases,
     })
     expect(two.sha256).toBe(one.sha256)
     expect(await readFile(one.path)).toEqual(await readFile('bundles/default.tar.gz'))

@@ -1,12 +1,20 @@
 import { createHash } from 'node:crypto'
+import { existsSync } from 'node:fs'
 import { mkdir, mkdtemp, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
-import { basename, dirname, join, sep } from 'node:path'
+import { basename, dirname, join, resolve, sep } from 'node:path'
 import canonicalize from 'canonicalize'
 import { readArchive, writeArchive } from '../pdp/bundle/archive.ts'
-import { compileRego, RegoError } from './compile-rego.ts'
+import type { PolicyIndex } from '../pdp/bundle/policy-index.ts'
+import type { SelfTestCase } from '../pdp/bundle/self-test.ts'
+import { DOCUMENTS } from '../pdp/policy/documents.ts'
+import { compileRego, RegoError, withRego } from './compile-rego.ts'
 import { findOpa, type Opa, OPA_VERSION } from './opa.ts'
+import { loadCases } from './policy-data/cases.ts'
+import { decideWithOpa } from './policy-data/evaluate-opa.ts'
 import { readPolicyData } from './policy-data/read.ts'
+import { makePolicyIndex } from './policy-index.ts'
+import { documentsModule, regoDocuments } from './rego-documents.ts'
 import { type Prepared, prepareData } from './prepare-data.ts'
 
 export type BuildOptions = {
@@ -15,6 +23,8 @@ export type BuildOptions = {
   /** Path of the bundle, `….tar.gz`. */
   readonly out: string
   readonly entrypoints?: readonly string[]
+  /** Folder of decision cases that the bundle brings along as its self-test. Default: `test/decisions` beside the source, if there. */
+  readonly cases?: string | false
   readonly prepare?: (sources: Readonly<Record<string, unknown>>) => Prepared
   /** OPA of the pinned version; found when it is not given. */
   readonly opa?: Opa
@@ -31,7 +41,7 @@ export type BuiltBundle = {
 
 export const DEFAULT_SOURCE = 'rego'
 export const DEFAULT_BUNDLE = 'bundles/default.tar.gz'
-const ENTRYPOINTS = ['countersign/decision/decision']
+const DECISION = 'countersign/decision/decision'
 const MOST_UNPACKED_BYTES = 256 * 1024 * 1024
 
 /** The sources cannot be built; the message is OPA's or the data's own, with file and line. */
@@ -50,16 +60,28 @@ export class BuildError extends Error {
  * @throws {BuildError} and leaves `out` as it was.
  */
 export async function buildBundle(options: BuildOptions): Promise<BuiltBundle> {
-  const entrypoints = [...(options.entrypoints ?? ENTRYPOINTS)].sort()
+  const wanted = options.entrypoints ?? [DECISION]
   const opa = options.opa ?? (await pinnedOpa())
   const rego = await readRego(options.source)
   const { data, profile } = await readData(options)
-  const wasm = await compile(opa, options.source, rego, entrypoints)
+  const documents = await located(options.source, rego, () => regoDocuments(opa.run, rego))
+  const entrypoints = [...wanted, ...documents.map((path) => `${DOCUMENTS}/all/${path}`)].sort()
+  const compiled = new Map<string, string | Uint8Array>([
+    ...rego,
+    [`${DOCUMENTS}.rego`, documentsModule(documents)],
+  ])
+  const [wasm, index, cases] = await Promise.all([
+    located(options.source, rego, () => compileRego(opa, compiled, entrypoints)),
+    located(options.source, rego, () => indexOf(opa, options.source, rego, wanted)),
+    located(options.source, rego, () => selfTest(opa, options, rego, data)),
+  ])
 
   const files = new Map<string, Uint8Array>(rego)
   files.set('data.json', json(data))
   files.set('extraction.json', json(profile))
   files.set('policy.wasm', wasm)
+  files.set('policy-index.json', json(index))
+  if (cases.length > 0) files.set('self-test.json', json(cases))
   const revision = contentHash(files)
   const manifest = {
     metadata: { opa: OPA_VERSION },
@@ -141,25 +163,50 @@ async function readData({ source, prepare = prepareData }: BuildOptions): Promis
   }
 }
 
-async function compile(
+const indexOf = (
   opa: Opa,
   source: string,
   rego: ReadonlyMap<string, Uint8Array>,
   entrypoints: readonly string[],
-): Promise<Uint8Array> {
-  try {
-    return await compileRego(opa, rego, entrypoints)
-  } catch (cause) {
-    if (!(cause instanceof RegoError)) throw cause
-    throw new BuildError('BUILD_REGO', located(cause.message, source, rego), { cause })
-  }
+): Promise<PolicyIndex> =>
+  withRego(rego, (folder) => makePolicyIndex(opa.run, folder, resolve(source, 'data'), entrypoints))
+
+/** The decision cases with what OPA says of them; an engine that says otherwise never goes live. */
+async function selfTest(
+  opa: Opa,
+  { source, cases: folder = join(dirname(source), 'test', 'decisions') }: BuildOptions,
+  rego: ReadonlyMap<string, Uint8Array>,
+  data: Readonly<Record<string, unknown>>,
+): Promise<SelfTestCase[]> {
+  if (folder === false || !existsSync(folder)) return []
+  const cases = await loadCases(folder)
+  const inputs = cases.map((one) => one.input)
+  const verdicts = await withRego(rego, (rules) =>
+    decideWithOpa(opa.run, { folder: rules, data }, inputs),
+  )
+  return cases.map(({ description, input }, at) => ({
+    description,
+    entrypoint: DECISION,
+    input,
+    ...(verdicts[at] !== undefined && { want: verdicts[at] }),
+  }))
 }
 
-/** OPA's message with paths as its reader has them. */
-function located(message: string, source: string, rego: ReadonlyMap<string, unknown>): string {
-  return message.replace(/(\S+\.rego)(?=:\d)/g, (name) =>
-    rego.has(name) ? join(source, name) : name,
-  )
+/** OPA's errors with paths as its reader has them. @throws {BuildError} BUILD_REGO */
+async function located<T>(
+  source: string,
+  rego: ReadonlyMap<string, unknown>,
+  run: () => Promise<T>,
+): Promise<T> {
+  try {
+    return await run()
+  } catch (cause) {
+    if (!(cause instanceof RegoError)) throw cause
+    const message = cause.message.replace(/(\S+\.rego)(?=:\d)/g, (name) =>
+      rego.has(name) ? join(source, name) : name,
+    )
+    throw new BuildError('BUILD_REGO', message, { cause })
+  }
 }
 
 /** Top-level names of data and packages: what the bundle owns below `data`. */

@@ -21,22 +21,59 @@ export async function compileRego(
   files: ReadonlyMap<string, string | Uint8Array>,
   entrypoints: readonly string[],
 ): Promise<Uint8Array> {
-  const folder = await mkdtemp(join(tmpdir(), 'countersign-rego-'))
-  try {
-    const rules = join(folder, 'rules')
-    for (const [name, content] of files) {
-      await mkdir(dirname(join(rules, name)), { recursive: true })
-      await writeFile(join(rules, name), content)
-    }
-    const target = join(folder, 'opa.tar.gz')
+  return withRego(files, async (rules) => {
+    const target = join(rules, '..', 'opa.tar.gz')
     // Never -O: it takes data that is loaded later as undefined, and a deny becomes an allow.
     const flags = ['--target', 'wasm', ...entrypoints.flatMap((path) => ['--entrypoint', path])]
     const args = ['build', ...flags, '--output', target, ...[...files.keys()].sort()]
     const built = await opa.run(args, { cwd: rules })
-    if (built.code !== 0) throw new RegoError((built.stderr || built.stdout).trim())
+    if (built.code !== 0)
+      throw new RegoError((await places(opa, rules)) ?? (built.stderr || built.stdout).trim())
     const wasm = readArchive(await readFile(target), MOST_UNPACKED_BYTES).get('policy.wasm')
     if (!wasm) throw new RegoError('opa build made no policy.wasm')
     return wasm
+  })
+}
+
+type Checked = {
+  readonly errors?: readonly {
+    readonly message: string
+    readonly code: string
+    readonly location?: { readonly file: string; readonly row: number; readonly col: number }
+  }[]
+}
+
+/** OPA's errors a line each, with file, line and column, which `opa build` does not tell; `undefined` when it finds none. */
+async function places(opa: Opa, rules: string): Promise<string | undefined> {
+  const { stdout, stderr } = await opa.run(['check', '--format', 'json', '.'], { cwd: rules })
+  let checked: Checked
+  try {
+    checked = JSON.parse(stderr || stdout) as Checked
+  } catch {
+    return undefined
+  }
+  const lines = (checked.errors ?? []).map(({ message, code, location }) =>
+    location
+      ? `${location.file}:${location.row}:${location.col}: ${code}: ${message}`
+      : `${code}: ${message}`,
+  )
+  return lines.length === 0 ? undefined : lines.join('\n')
+}
+
+/** Gives `use` a folder with these files and no others, and removes it. */
+export async function withRego<T>(
+  files: ReadonlyMap<string, string | Uint8Array>,
+  use: (folder: string) => Promise<T>,
+): Promise<T> {
+  const folder = await mkdtemp(join(tmpdir(), 'countersign-rego-'))
+  try {
+    const rules = join(folder, 'rules')
+    await mkdir(rules)
+    for (const [name, content] of files) {
+      await mkdir(dirname(join(rules, name)), { recursive: true })
+      await writeFile(join(rules, name), content)
+    }
+    return await use(rules)
   } finally {
     await rm(folder, { recursive: true, force: true })
   }

@@ -94,7 +94,7 @@ function report(outcomes: ReadonlyMap<ConformanceCase, Outcome>): void {
   else {
     for (const { note, file, why } of failing)
       console.log(`FAIL ${note} (${file})${values.verbose ? `\n     ${why}` : ''}`)
-    for (const [reason, count] of Object.entries(excluded).sort())
+    for (const [reason, count] of Object.entries(excluded).sort(([a], [b]) => (a < b ? -1 : 1)))
       console.log(`excluded ${count}: ${reason}`)
     const left = Object.values(excluded).reduce((sum, count) => sum + count, 0)
     console.log(`${total} cases: ${pass} pass, ${failing.length} fail, ${left} excluded`)

@@ -2,9 +2,9 @@ import { createServer, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { startIssuer, type TestIssuer } from '../identity/testing.ts'
-import { loadBundle } from '../pdp/bundle/bundle.ts'
+import { loadPolicy } from '../pdp/policy/load.ts'
 import { verdict } from '../pdp/contract/decision.ts'
-import { DECISION_ENTRYPOINT } from '../pdp/decide/decide.ts'
+import { DECISION_ENTRYPOINT } from '../pdp/decide/ask.ts'
 import { parsePepConfig } from '../pep/config.ts'
 import { createPep, type Pep } from '../pep/pep.ts'
 import { createTestJournal, createTestPdp, rawRequest, type TestPdp } from '../pep/testing.ts'
@@ -33,15 +33,15 @@ const behind = createServer((request, response: ServerResponse) => {
 })
 
 beforeAll(async () => {
-  const bundle = await loadBundle('bundles/default.tar.gz', { entrypoints: [DECISION_ENTRYPOINT] })
-  if (!bundle.ok) throw bundle.error
-  const { engine, profile } = bundle.value
+  const loaded = await loadPolicy('bundles/default.tar.gz', { entrypoints: [DECISION_ENTRYPOINT] })
+  if (!loaded.ok) throw loaded.error
+  const { policy } = loaded.value
   issuer = await startIssuer()
   token = await issuer.token({ sub: 'demo-agent' })
   pdp = createTestPdp([])
-  pdp.profileNow = profile
+  pdp.profileNow = policy.profile
   pdp.decideAs = (request) => {
-    const answer = engine.evaluate(DECISION_ENTRYPOINT, request)
+    const answer = policy.evaluate(DECISION_ENTRYPOINT, request)
     if (!answer.ok) throw new Error(answer.error.message)
     const decided = verdict.parse(answer.value)
     asked.push([decided.effect, ...decided.reasons.map(({ rule }) => rule)].join(' '))

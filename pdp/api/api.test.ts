@@ -59,14 +59,14 @@ const messageOf = async (response: Response): Promise<string> =>
   ((await response.json()) as { error: { message: string } }).error.message
 
 const read = (): ReturnType<typeof httpRequest> =>
-  httpRequest(it.pdp.revision, 'GET', ['customers', '1'])
+  httpRequest(it.pdp.revision(), 'GET', ['customers', '1'])
 const admin = (): ReturnType<typeof httpRequest> =>
-  httpRequest(it.pdp.revision, 'GET', ['admin', 'x'])
+  httpRequest(it.pdp.revision(), 'GET', ['admin', 'x'])
 
 describe('POST /v1/decide', () => {
   test('decides one request, and an array in order', async () => {
     const one = (await (await decide(read())).json()) as Decision
-    expect(one).toMatchObject({ effect: 'allow', revision: it.pdp.revision })
+    expect(one).toMatchObject({ effect: 'allow', revision: it.pdp.revision() })
     const many = (await (await decide([read(), admin(), read()])).json()) as Decision[]
     expect(many.map(({ effect }) => effect)).toEqual(['allow', 'deny', 'allow'])
     expect(new Set(many.map(({ id }) => id)).size).toBe(3)
@@ -165,7 +165,7 @@ describe('approvals', () => {
   const demand = async (
     options: Parameters<typeof deletion>[1],
   ): Promise<{ id: string; digest: string }> => {
-    const { request, action } = deletion(it.pdp.revision, options)
+    const { request, action } = deletion(it.pdp.revision(), options)
     const response = await post(
       '/v1/approvals',
       JSON.stringify({ request, action, operation_id: 'o' }),
@@ -198,12 +198,12 @@ describe('approvals', () => {
     const waiting = get(`/v1/approvals/${id}?wait_ms=20000`, it.pepToken)
     expect((await vote(id, 'approve', digest, token)).status).toBe(200)
     expect(await (await waiting).json()).toMatchObject({ id, state: 'approved' })
-    const { request } = deletion(it.pdp.revision, { id: 'a1' })
+    const { request } = deletion(it.pdp.revision(), { id: 'a1' })
     expect(await (await decide(request)).json()).toMatchObject({
       effect: 'allow',
       approval: { id },
     })
-    const other = deletion(it.pdp.revision, { id: 'a2' })
+    const other = deletion(it.pdp.revision(), { id: 'a2' })
     expect(await (await decide(other.request)).json()).toMatchObject({ effect: 'approve' })
     const [first, second] = await Promise.all([use(id, digest), use(id, digest)])
     expect(first.status + second.status).toBe(200 + 409)
@@ -243,19 +243,19 @@ describe('approvals', () => {
   })
 
   test('a demand for another action than the request, or for what needs no approval, is refused', async () => {
-    const { request } = deletion(it.pdp.revision, { id: 'e' })
-    const other = deletion(it.pdp.revision, { id: 'f' }).action
+    const { request } = deletion(it.pdp.revision(), { id: 'e' })
+    const other = deletion(it.pdp.revision(), { id: 'f' }).action
     const wrong = await post(
       '/v1/approvals',
       JSON.stringify({ request, action: other, operation_id: 'o' }),
     )
     expect(wrong.status).toBe(409)
-    const { action } = deletion(it.pdp.revision, { id: 'g' })
+    const { action } = deletion(it.pdp.revision(), { id: 'g' })
     const free = {
       ...read(),
       context: {
         ...read().context,
-        action_digest: deletion(it.pdp.revision, { id: 'g' }).request.context.action_digest,
+        action_digest: deletion(it.pdp.revision(), { id: 'g' }).request.context.action_digest,
       },
     }
     expect(
@@ -304,7 +304,7 @@ describe('health and metrics', () => {
     expect(ready.status).toBe(200)
     expect(await ready.json()).toMatchObject({
       ready: true,
-      revision: it.pdp.revision,
+      revision: it.pdp.revision(),
       store: { ok: true },
     })
     expect(await (await fetch(`${it.url}/metrics`)).text()).toContain(
@@ -318,7 +318,7 @@ describe('health and metrics', () => {
     expect((await fetch(`${down.url}/health`)).status).toBe(200)
     const ready = await fetch(`${down.url}/health?ready`)
     expect(ready.status).toBe(503)
-    const { request } = deletion(down.pdp.revision)
+    const { request } = deletion(down.pdp.revision())
     const decision = await down.pdp.client.decide([request], {
       signal: new AbortController().signal,
       deadline_ms: 1000,

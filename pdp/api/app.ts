@@ -1,20 +1,22 @@
 import { Hono } from 'hono'
 import { approvalRoutes } from './approvals.ts'
-import { type Api, type ApiParts, refuse, reply } from './context.ts'
+import { type Api, refuse, reply } from './context.ts'
+import { type PolicyApiParts, policyRoutes } from './policy.ts'
 import { problem } from './problem.ts'
 import { recordRoutes } from './records.ts'
 import { sessionRoutes } from './sessions.ts'
 
 /** Every surface but `/v1/decide`. */
-export function createApi(parts: ApiParts): Api {
+export function createApi(parts: PolicyApiParts): Api {
   const app: Api = new Hono()
   app.get('/v1/profile', (c) => {
     const caller = parts.callers.pep(c.env.incoming)
-    return caller.ok ? reply(c, parts.profile) : refuse(c, caller.error)
+    return caller.ok ? reply(c, parts.profile()) : refuse(c, caller.error)
   })
   approvalRoutes(app, parts)
   recordRoutes(app, parts)
   sessionRoutes(app, parts)
+  policyRoutes(app, parts)
   app.get('/health', async (c) => {
     if (c.req.query('ready') === undefined) return c.json({ live: true })
     const health = await parts.health()

@@ -6,7 +6,7 @@ import type { Identity } from '../../identity/claims.ts'
 import type { ActiveProfile } from '../contract/profile.ts'
 import { err, ok, type Result } from '../contract/result.ts'
 import type { Records } from '../records/records.ts'
-import type { Store } from '../store/store.ts'
+import { type Store, StoreError } from '../store/store.ts'
 import type { Log } from '../../server/log.ts'
 import { contentTypes, decode, encode, formatOf, readBytes, wantedFormat } from './body.ts'
 import type { Callers } from './callers.ts'
@@ -23,7 +23,7 @@ export type ApiParts = {
   readonly sessions: Store['sessions']
   /** Groups that may read sessions. */
   readonly auditors: readonly string[]
-  readonly profile: ActiveProfile
+  readonly profile: () => ActiveProfile
   readonly health: () => Promise<Health>
   readonly registry: Registry
   readonly log: Log
@@ -76,4 +76,14 @@ export async function personOf(
   return allowed
     ? ok(person.value)
     : err(problem(403, 'PDP_FORBIDDEN', `only members of ${groups.join(', ')} may see this`))
+}
+
+/** Answers from the store; without it there is no answer. */
+export async function stored(c: ApiContext, work: () => Promise<Response>): Promise<Response> {
+  try {
+    return await work()
+  } catch (error) {
+    if (!(error instanceof StoreError)) throw error
+    return refuse(c, problem(503, 'PDP_UNAVAILABLE', `the store does not answer: ${error.message}`))
+  }
 }

@@ -11,6 +11,7 @@ import {
   readBytes,
   wantedFormat,
 } from './body.ts'
+import type { ActivePolicy, CurrentPolicy } from '../policy/policy.ts'
 import type { Callers } from './callers.ts'
 import { bodyOf, type Problem, problem } from './problem.ts'
 
@@ -19,7 +20,8 @@ export const MAX_BATCH = 1000
 
 type DecideParts = {
   readonly callers: Callers
-  readonly decide: (request: DecisionRequest) => Decision | Promise<Decision>
+  readonly decide: (request: DecisionRequest, policy: ActivePolicy) => Decision | Promise<Decision>
+  readonly policy: CurrentPolicy
 }
 
 /**
@@ -27,7 +29,7 @@ type DecideParts = {
  * this is what enforcement points wait for. Never rejects.
  */
 export async function serveDecide(
-  { callers, decide }: DecideParts,
+  { callers, decide, policy }: DecideParts,
   incoming: IncomingMessage,
   outgoing: ServerResponse,
 ): Promise<void> {
@@ -55,7 +57,7 @@ export async function serveDecide(
     if (!body.ok) return body
     if (!Array.isArray(body.value)) {
       const request = check(body.value, '')
-      return request.ok ? ok(await decide(request.value)) : request
+      return request.ok ? ok(await decide(request.value, policy())) : request
     }
     if (body.value.length > MAX_BATCH)
       return err(problem(413, 'PDP_TOO_LARGE', `an array may have ${MAX_BATCH} requests`))
@@ -66,9 +68,11 @@ export async function serveDecide(
       requests.push(request.value)
     }
     const decisions: Decision[] = []
+    // One policy for all of them, whatever is activated meanwhile.
+    const active = policy()
     // In order; only those that need an approval wait for the store.
     for (const request of requests) {
-      const decision = decide(request)
+      const decision = decide(request, active)
       decisions.push(decision instanceof Promise ? await decision : decision)
     }
     return ok(decisions)

@@ -1,7 +1,7 @@
 import { Unpackr } from 'msgpackr'
 import { z } from 'zod'
-import { type SessionRecord, StoreError } from '../store/store.ts'
-import { type Api, type ApiContext, type ApiParts, personOf, refuse, reply } from './context.ts'
+import type { SessionRecord } from '../store/store.ts'
+import { type Api, type ApiParts, personOf, refuse, reply, stored } from './context.ts'
 import { problem } from './problem.ts'
 
 const listQuery = z.object({
@@ -46,15 +46,6 @@ export function sessionRoutes(app: Api, parts: ApiParts): void {
       )
     })
   })
-}
-
-async function stored(c: ApiContext, work: () => Promise<Response>): Promise<Response> {
-  try {
-    return await work()
-  } catch (error) {
-    if (!(error instanceof StoreError)) throw error
-    return refuse(c, problem(503, 'PDP_UNAVAILABLE', `the store does not answer: ${error.message}`))
-  }
 }
 
 const unpackr = new Unpackr({ useRecords: false, mapsAsObjects: true })

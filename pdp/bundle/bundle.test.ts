@@ -5,11 +5,12 @@ import { gunzipSync, gzipSync } from 'node:zlib'
 import * as fc from 'fast-check'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { readArchive, writeArchive } from './archive.ts'
-import { loadBundle, openBundle } from './bundle.ts'
+import { loadPolicy, openBundle as openBundleNamed } from '../policy/load.ts'
 import { BundleError } from './errors.ts'
 
 const committed = readFileSync('bundles/default.tar.gz')
 const files = readArchive(committed, 64 * 1024 * 1024)
+const openBundle = (bytes: Uint8Array) => openBundleNamed('test', bytes)
 const ENTRYPOINT = 'countersign/decision/decision'
 
 let folder: string
@@ -41,18 +42,19 @@ function deepRoots(): Record<string, string> {
 async function refusal(bytes: Uint8Array): Promise<string> {
   const path = join(folder, 'bundle.tar.gz')
   writeFileSync(path, bytes)
-  const loaded = await loadBundle(path, { entrypoints: [ENTRYPOINT] })
+  const loaded = await loadPolicy(path, { entrypoints: [ENTRYPOINT] })
   return loaded.ok ? 'loaded' : `${loaded.error.code} ${loaded.error.message}`
 }
 
 test('the committed bundle loads, answers, and carries what explains it', async () => {
-  const loaded = await loadBundle('bundles/default.tar.gz', { entrypoints: [ENTRYPOINT] })
+  const loaded = await loadPolicy('bundles/default.tar.gz', { entrypoints: [ENTRYPOINT] })
   if (!loaded.ok) throw loaded.error
-  const { engine, profile, sources, digest } = loaded.value
-  expect(engine.evaluate(ENTRYPOINT, {})).toMatchObject({ ok: true, value: { effect: 'deny' } })
+  const { policy, bundle } = loaded.value
+  const { profile } = policy
+  expect(policy.evaluate(ENTRYPOINT, {})).toMatchObject({ ok: true, value: { effect: 'deny' } })
   expect(profile.inspect_bodies).toContain('claude')
-  expect([...sources.keys()]).toContain('countersign/decision.rego')
-  expect(digest).toMatch(/^[0-9a-f]{64}$/)
+  expect([...bundle.modules.keys()]).toContain('countersign/decision.rego')
+  expect(bundle.digest).toMatch(/^[0-9a-f]{64}$/)
 })
 
 test('a bundle that is cut off at any byte is refused', () => {
@@ -100,7 +102,16 @@ describe('refused, with what is wrong', () => {
       changed({ '.manifest': '{"wasm":[{"entrypoint":"a","module":"/policy.wasm"}]}' }),
       'BUNDLE_MANIFEST',
     ],
-    ['no data', changed({ 'data.json': undefined }), 'BUNDLE_DATA'],
+    [
+      'a self-test that does not hold',
+      changed({
+        'self-test.json': JSON.stringify([
+          { description: 'x', entrypoint: ENTRYPOINT, input: {}, want: 1 },
+        ]),
+      }),
+      'BUNDLE_SELF_TEST',
+    ],
+    ['an index of another shape', changed({ 'policy-index.json': '[]' }), 'BUNDLE_INDEX'],
     ['data that is a list', changed({ 'data.json': '[]' }), 'BUNDLE_DATA'],
     ['data outside of its roots', changed({ 'data.json': '{"other":1}' }), 'BUNDLE_DATA'],
     ['roots that are deeper than any data', changed(deepRoots()), 'BUNDLE_MANIFEST'],
@@ -109,7 +120,6 @@ describe('refused, with what is wrong', () => {
       changed({ 'data.json': `{"countersign":${'['.repeat(1e5)}${']'.repeat(1e5)}}` }),
       'BUNDLE_POLICY',
     ],
-    ['no profile', changed({ 'extraction.json': undefined }), 'BUNDLE_PROFILE'],
     [
       'a profile with a key too many',
       changed({ 'extraction.json': '{"all":true}' }),
@@ -122,13 +132,12 @@ describe('refused, with what is wrong', () => {
       changed({ 'policy.wasm': files.get('policy.wasm')!.subarray(0, 5000) }),
       'BUNDLE_POLICY',
     ],
-    ['a signature that nobody checks', changed({ '.signatures.json': '{}' }), 'BUNDLE_UNSUPPORTED'],
     ['data in a second place', changed({ 'a/data.json': '{}' }), 'BUNDLE_UNSUPPORTED'],
     ['a second module', changed({ 'a/policy.wasm': '' }), 'BUNDLE_UNSUPPORTED'],
     ['a patch', changed({ 'patch.json': '{}' }), 'BUNDLE_UNSUPPORTED'],
   ])('%s', async (_, bytes, code) => {
     if (bytes === undefined) {
-      const loaded = await loadBundle(join(folder, 'none.tar.gz'))
+      const loaded = await loadPolicy(join(folder, 'none.tar.gz'))
       expect(loaded).toMatchObject({ ok: false, error: { code } })
     } else expect(await refusal(bytes)).toContain(code)
   })
@@ -151,7 +160,7 @@ describe('refused, with what is wrong', () => {
   })
 
   test('a bundle without the entrypoint that is needed', async () => {
-    const loaded = await loadBundle('bundles/default.tar.gz', { entrypoints: ['another/one'] })
+    const loaded = await loadPolicy('bundles/default.tar.gz', { entrypoints: ['another/one'] })
     expect(loaded).toMatchObject({ ok: false, error: { code: 'BUNDLE_POLICY' } })
   })
 })

@@ -7,7 +7,14 @@ export type BundleErrorCode =
   | 'BUNDLE_DATA'
   | 'BUNDLE_PROFILE'
   | 'BUNDLE_POLICY'
+  | 'BUNDLE_INDEX'
+  /** Its sources do not build. */
+  | 'BUNDLE_BUILD'
+  /** Bundles that cannot stand beside each other. */
+  | 'BUNDLE_CONFLICT'
   | 'BUNDLE_SELF_TEST'
+  /** Not signed as the configuration wants. */
+  | 'BUNDLE_SIGNATURE'
   /** Reading it failed in a way that nobody foresaw. */
   | 'BUNDLE_INTERNAL'
 

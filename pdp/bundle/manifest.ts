@@ -12,7 +12,7 @@ const manifestSchema = z.looseObject({
   roots: z.array(z.string().max(MOST_ROOT)).max(MOST_ROOTS).default(['']),
   wasm: z
     .array(z.looseObject({ entrypoint: z.string(), module: z.literal('/policy.wasm') }))
-    .min(1),
+    .default([]),
 })
 
 export type Manifest = z.infer<typeof manifestSchema>

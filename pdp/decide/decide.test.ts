@@ -6,7 +6,10 @@ import type { EvaluationError } from '../engine/errors.ts'
 import { createPdpMetrics } from '../metrics.ts'
 import { type ApprovalRow, StoreError } from '../store/store.ts'
 import { deletion } from '../testing.ts'
+import { DECISION_ENTRYPOINT } from './ask.ts'
 import { createDecider } from './decide.ts'
+import { extractionProfile } from '../contract/profile.ts'
+import type { ActivePolicy } from '../policy/policy.ts'
 
 const revision = 'a'.repeat(64) as Revision
 const { request } = deletion(revision)
@@ -15,15 +18,32 @@ const { request } = deletion(revision)
 function decider(
   evaluate: (input: unknown) => Result<unknown, EvaluationError>,
   approvedFor: () => Promise<ApprovalRow | undefined> = () => Promise.resolve(undefined),
+  inputs?: string[],
 ) {
-  const engine = {
+  const policy: ActivePolicy = {
     revision,
-    builtins: [],
-    entrypoints: [],
+    bundles: [],
+    profile: extractionProfile.parse(nothingExtracted),
+    index: { complete: true, rules: [], inputs: inputs ? { [DECISION_ENTRYPOINT]: inputs } : {} },
+    modules: [],
     evaluate: (_: string, input: unknown) => evaluate(input),
+    document: () => ok({ json: undefined }),
   }
   const metrics = createPdpMetrics(new Registry())
-  return createDecider({ engine, revision, approvals: { approvedFor }, metrics, now: () => 1000 })
+  return createDecider({
+    policy: () => policy,
+    approvals: { approvedFor },
+    metrics,
+    now: () => 1000,
+  })
+}
+
+const nothingExtracted = {
+  detectors: [],
+  custom_detectors: [],
+  phrases: [],
+  json_paths: [],
+  inspect_bodies: [],
 }
 
 const approve = {

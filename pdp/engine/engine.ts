@@ -43,6 +43,8 @@ export type EvaluationOptions = {
   readonly strict?: boolean
   /** What `time.now_ns` answers when the input has no `context.time_ms`, in milliseconds since the epoch. */
   readonly time_ms?: number
+  /** The input as JSON, where whoever asks has it already. */
+  readonly text?: string
 }
 
 export type EngineOptions = {
@@ -119,8 +121,8 @@ export function createEngine(options: EngineOptions): Engine {
     revision,
     builtins: [...policy.builtins.values()].sort(),
     entrypoints: [...policy.entrypoints.keys()].sort(),
-    evaluate(entrypoint, input, { strict = false, time_ms } = {}) {
-      const json = inputJson(input)
+    evaluate(entrypoint, input, { strict = false, time_ms, text } = {}) {
+      const json = text === undefined ? inputJson(input) : checkedInput(text)
       if (!json.ok) return json
       const answer = run(entrypoint, json.value, { input: () => input, strict, time_ms })
       if (!answer.ok || answer.value === undefined) return answer

@@ -1,3 +1,4 @@
+import { assertNever } from '../contract/result.ts'
 import type { EvaluationErrorCode } from '../engine/errors.ts'
 
 /** OPA's code of an evaluation's error (OPA, `topdown` errors). */
@@ -15,7 +16,11 @@ export function opaCode(code: EvaluationErrorCode) {
       return 'invalid_input'
     case 'ENGINE_ENTRYPOINT':
       return 'undefined_document_path'
-    default:
+    case 'ENGINE_ABORT':
+    case 'ENGINE_BUILTIN':
+    case 'ENGINE_TRAP':
       return 'eval_internal_error'
+    default:
+      return assertNever(code)
   }
 }

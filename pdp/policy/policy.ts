@@ -1,6 +1,9 @@
 import type { Revision } from '../contract/brand.ts'
 import type { ExtractionProfile } from '../contract/profile.ts'
+import type { PolicyIndex } from '../bundle/policy-index.ts'
 import type { Result } from '../contract/result.ts'
+import type { EvaluationOptions } from '../engine/engine.ts'
+import type { EvaluationError } from '../engine/errors.ts'
 
 /**
  * The policy that decides now: one immutable snapshot of every bundle. A request takes it once and keeps it to its
@@ -11,8 +14,17 @@ export type ActivePolicy = {
   readonly revision: Revision
   readonly bundles: readonly ActiveBundle[]
   readonly profile: ExtractionProfile
+  /** What rules say of themselves. */
+  readonly index: PolicyIndex
   /** Rego sources, sorted by id. */
   readonly modules: readonly PolicyModuleSource[]
+  /** An entrypoint's document from JavaScript's values: the way of decisions. */
+  readonly evaluate: (
+    entrypoint: string,
+    input: unknown,
+    options?: EvaluationOptions,
+  ) => Result<unknown, EvaluationError>
+  /** Any document, from JSON text: the way of OPA's API. */
   readonly document: QueryDocument
 }
 
@@ -41,7 +53,7 @@ export type PolicyModuleSource = {
 export type QueryDocument = (
   path: readonly string[],
   input: string | undefined,
-  options?: { readonly strict?: boolean },
+  options?: EvaluationOptions,
 ) => Result<{ readonly json: string | undefined }, DocumentError>
 
 export type DocumentError = {

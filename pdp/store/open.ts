@@ -6,6 +6,7 @@ import { startEmbedded } from './embedded/server.ts'
 import { message, storeError } from './errors.ts'
 import { createRecordStore } from './records.ts'
 import { createSessionStore } from './sessions.ts'
+import { createShadowStore } from './shadow.ts'
 import { establish, keepTrying, type Source } from './source.ts'
 import { StoreError, type Readiness, type Store, type StoreOptions } from './store.ts'
 
@@ -66,6 +67,7 @@ function assemble(source: Source, log: (line: string) => void): Store {
     approvals: { ...createApprovalStore(use), onChange: changes.onChange },
     records: createRecordStore(use),
     sessions: createSessionStore(use),
+    shadow: createShadowStore(use),
     ready,
     close: () => {
       closed = true

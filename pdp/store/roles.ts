@@ -31,6 +31,7 @@ const RIGHTS = {
   sessions: 'INSERT, SELECT, UPDATE (first_ms, last_ms)',
   session_counts: 'INSERT, SELECT, UPDATE (count)',
   session_labels: 'INSERT, SELECT',
+  shadow_differences: 'INSERT, SELECT',
 } as const
 
 export async function grantRights(owner: Sql, username: string): Promise<void> {

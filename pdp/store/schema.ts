@@ -14,7 +14,7 @@ import {
 } from 'drizzle-orm/pg-core'
 import type { CanonicalAction } from '../contract/action.ts'
 import type { ApprovalState } from '../contract/approval.ts'
-import type { Reason } from '../contract/decision.ts'
+import type { Reason, Verdict } from '../contract/decision.ts'
 
 /**
  * Tables, as drizzle sees them. `migrations/` is generated from here (`npx drizzle-kit generate`), except for what
@@ -115,6 +115,9 @@ export const records = countersign.table(
   (table) => [
     primaryKey({ columns: [table.pep, table.epoch, table.seq] }),
     index('records_operation').on(table.operation_id),
+    index('records_decision')
+      .on(table.decision_id)
+      .where(sql`${table.decision_id} is not null`),
     index('records_session')
       .on(table.session_id, table.time_ms, table.pep, table.epoch, table.seq)
       .where(sql`${table.session_id} is not null`),
@@ -134,6 +137,27 @@ export const record_alarms = countersign.table(
     received_ms: time('received_ms').notNull(),
   },
   (table) => [primaryKey({ columns: [table.pep, table.epoch, table.seq, table.offered] })],
+)
+
+/** What a candidate policy would have decided differently, see decide/shadow.ts. */
+export const shadow_differences = countersign.table(
+  'shadow_differences',
+  {
+    decision_id: uuid('decision_id').notNull(),
+    candidate_revision: text('candidate_revision').notNull(),
+    live_revision: text('live_revision').notNull(),
+    at_ms: time('at_ms').notNull(),
+    subject: text('subject').notNull(),
+    action: text('action').notNull(),
+    resource: text('resource').notNull(),
+    connection: text('connection').notNull(),
+    from: json('from_verdict').$type<Verdict>().notNull(),
+    to: json('to_verdict').$type<Verdict>().notNull(),
+  },
+  (table) => [
+    primaryKey({ columns: [table.candidate_revision, table.decision_id] }),
+    index('shadow_newest').on(table.at_ms),
+  ],
 )
 
 /** Only to find sessions fast; it follows from the records. */

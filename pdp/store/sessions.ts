@@ -19,6 +19,7 @@ export function createSessionStore(use: Use): SessionStore {
   return {
     list: (query) => use(({ sql }) => list(sql, query)),
     records: (session, page) => use(({ sql }) => records(sql, session, page)),
+    decision: (id) => use(({ sql }) => decision(sql, id)),
   }
 }
 
@@ -110,11 +111,23 @@ async function recordsOf(
       }
     order by r.time_ms, r.pep, r.epoch, r.seq
     limit ${limit}`
-  return rows.map((row) => {
-    const seq = Number(row.seq)
-    const time_ms = Number(row.time_ms)
-    return { ...row, seq, time_ms, cursor: cursor(time_ms, row.pep, row.epoch, seq) }
-  })
+  return rows.map(sessionRecord)
+}
+
+async function decision(sql: Sql, id: string): Promise<SessionRecord | undefined> {
+  const [row] = await sql<RecordRow[]>`
+    select r.pep, r.epoch, r.seq, r.time_ms, r.kind, r.payload
+    from countersign.records r
+    where r.decision_id = ${columnText(id)}
+    order by r.time_ms
+    limit 1`
+  return row && sessionRecord(row)
+}
+
+function sessionRecord(row: RecordRow): SessionRecord {
+  const seq = Number(row.seq)
+  const time_ms = Number(row.time_ms)
+  return { ...row, seq, time_ms, cursor: cursor(time_ms, row.pep, row.epoch, seq) }
 }
 
 function cursor(...parts: readonly (string | number)[]): string {

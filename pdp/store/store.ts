@@ -1,6 +1,6 @@
 import type { CanonicalAction } from '../contract/action.ts'
 import type { ApprovalState } from '../contract/approval.ts'
-import type { Reason } from '../contract/decision.ts'
+import type { Reason, Verdict } from '../contract/decision.ts'
 import type { RecordFrame } from '../contract/record.ts'
 
 /** What `openStore` (open.ts) takes. */
@@ -24,10 +24,36 @@ export type Store = {
   readonly approvals: ApprovalStore
   readonly records: RecordStore
   readonly sessions: SessionStore
+  readonly shadow: ShadowStore
   /** Whether the store answers now, asked with a short deadline; why not when it does not. Never throws. */
   readonly ready: () => Promise<Readiness>
   /** Ends connections, and the embedded server with them. */
   readonly close: () => Promise<void>
+}
+
+/** Differences that a candidate policy would have made. */
+export type ShadowStore = {
+  /** Each once by candidate and decision. */
+  readonly append: (differences: readonly Difference[]) => Promise<void>
+  /** The newest first; of one candidate, or of all. */
+  readonly list: (query: {
+    readonly candidate?: string
+    readonly limit: number
+  }) => Promise<readonly Difference[]>
+}
+
+/** A decision that a candidate policy would have made differently. */
+export type Difference = {
+  readonly decision_id: string
+  readonly at_ms: number
+  readonly live_revision: string
+  readonly candidate_revision: string
+  readonly subject: string
+  readonly action: string
+  readonly resource: string
+  readonly connection: string
+  readonly from: Verdict
+  readonly to: Verdict
 }
 
 export type Readiness = { readonly ok: true } | { readonly ok: false; readonly message: string }
@@ -273,6 +299,8 @@ export type SessionStore = {
     session: string,
     page: { readonly after?: string; readonly limit: number },
   ) => Promise<SessionRecords>
+  /** The record that a decision was written down with: an intent, or a decision after which nothing was forwarded. */
+  readonly decision: (id: string) => Promise<SessionRecord | undefined>
 }
 
 export type StoreErrorCode =

@@ -15,6 +15,7 @@ import data.countersign.lib.merge
 # entrypoint: true
 # custom:
 #   rule_id: policy.undefined
+#   inputs: [subject, action, resource, context.facts]
 
 # Also what is left when anything below is undefined: data is missing, or a builtin failed.
 default decision := {

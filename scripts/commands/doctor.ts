@@ -1,6 +1,6 @@
 import { Command } from 'commander'
-import { loadBundle } from '../../pdp/bundle/bundle.ts'
-import { DECISION_ENTRYPOINT } from '../../pdp/decide/decide.ts'
+import { DECISION_ENTRYPOINT } from '../../pdp/decide/ask.ts'
+import { loadPolicy } from '../../pdp/policy/load.ts'
 import { PepError } from '../../pep/core/errors.ts'
 import { createHttpPdpClient } from '../../pep/pdp-client.ts'
 import { createPep, type Pep } from '../../pep/pep.ts'
@@ -60,16 +60,16 @@ async function* look(configuration: Configuration, options: Options): AsyncGener
   const { pdp, pep } = configuration
   const path = bundlePath(configuration)
   yield { name: 'configuration', ok: true, detail: `${options.config} is well-formed` }
-  const bundle = await loadBundle(path, {
+  const loaded = await loadPolicy(path, {
     entrypoints: [DECISION_ENTRYPOINT],
   })
-  yield bundle.ok
+  yield loaded.ok
     ? {
         name: 'policy',
         ok: true,
-        detail: `${path}, revision ${bundle.value.revision.slice(0, 16)}…`,
+        detail: `${path}, revision ${loaded.value.bundle.revision.slice(0, 16)}…`,
       }
-    : { name: 'policy', ok: false, detail: bundle.error.message }
+    : { name: 'policy', ok: false, detail: loaded.error.message }
   const { host, port } = pdp.pdp.listen.address
   const scheme = pdp.pdp.listen.tls ? 'https' : 'http'
   yield* decisionService(options.pdp ?? pep.pep.pdp.url ?? `${scheme}://${host}:${port}`)

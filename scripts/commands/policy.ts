@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises'
 import { Command } from 'commander'
-import { loadBundle } from '../../pdp/bundle/bundle.ts'
-import { DECISION_ENTRYPOINT } from '../../pdp/decide/decide.ts'
+import { DECISION_ENTRYPOINT } from '../../pdp/decide/ask.ts'
+import { loadPolicy } from '../../pdp/policy/load.ts'
 import {
   buildBundle,
   checkBundleIsCurrent,
@@ -92,10 +92,10 @@ function reported({ name, ok, detail, failures }: PolicyCheck): string {
 type EvalOptions = { readonly bundle: string; readonly json?: boolean }
 
 async function evaluate(path: string, { bundle: file, json }: EvalOptions): Promise<void> {
-  const bundle = await loadBundle(file, { entrypoints: [DECISION_ENTRYPOINT] })
-  if (!bundle.ok) throw new CommandError('failed', bundle.error.message)
+  const loaded = await loadPolicy(file, { entrypoints: [DECISION_ENTRYPOINT] })
+  if (!loaded.ok) throw new CommandError('failed', loaded.error.message)
   const input = await readInput(path)
-  const answer = bundle.value.engine.evaluate(DECISION_ENTRYPOINT, input)
+  const answer = loaded.value.policy.evaluate(DECISION_ENTRYPOINT, input)
   if (!answer.ok) throw new CommandError('failed', `${answer.error.code} ${answer.error.message}`)
   const decision = answer.value as Shown | undefined
   print(json, decision ?? null, () => (decision ? explained(decision) : 'undefined: denied'))

@@ -95,7 +95,7 @@ const summary = (running: Running, token: string | undefined): Record<string, un
   stand_ins: Object.fromEntries(
     Object.entries(running.stand_ins).map(([name, { url }]) => [name, url]),
   ),
-  ...(running.pdp && { revision: running.pdp.revision }),
+  ...(running.pdp && { revision: running.pdp.revision() }),
 })
 
 function logTo(verbose: boolean): Log {

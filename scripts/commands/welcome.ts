@@ -34,7 +34,7 @@ function places({ urls, pdp, pep, stand_ins, issuer }: Running): string[] {
     lines.push(`    /${name}`.padEnd(22) + `${kind}, ${what}`)
   }
   if (urls.pdp !== undefined) lines.push(`  decision service    ${urls.pdp}`)
-  if (pdp) lines.push(`    policy revision   ${pdp.revision.slice(0, 16)}…`)
+  if (pdp) lines.push(`    policy revision   ${pdp.revision().slice(0, 16)}…`)
   if (issuer)
     lines.push(
       `  development issuer  ${issuer.url}`,

@@ -42,7 +42,7 @@ export async function runCase(
   } catch (error) {
     if (error instanceof EngineError && error.code === 'ENGINE_BUILTIN_MISSING')
       return { kind: 'excluded', reason: `builtin ${error.message.split(': ')[1] ?? ''}` }
-    return fail(`${(error as Error).message}`)
+    return fail((error as Error).message)
   }
 }
 

@@ -1,8 +1,8 @@
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
-import { loadBundle } from '../../pdp/bundle/bundle.ts'
-import { DECISION_ENTRYPOINT } from '../../pdp/decide/decide.ts'
+import { DECISION_ENTRYPOINT } from '../../pdp/decide/ask.ts'
+import { loadPolicy } from '../../pdp/policy/load.ts'
 import { buildBundle } from '../build-bundle.ts'
 
 /**
@@ -15,12 +15,12 @@ export async function builtEngine(folders: {
   const folder = await mkdtemp(join(tmpdir(), 'countersign-built-'))
   try {
     const out = join(folder, 'bundle.tar.gz')
-    await buildBundle({ source: dirname(folders.data), out })
-    const bundle = await loadBundle(out, { entrypoints: [DECISION_ENTRYPOINT] })
-    if (!bundle.ok) throw bundle.error
-    const { engine } = bundle.value
+    await buildBundle({ source: dirname(folders.data), out, cases: false })
+    const loaded = await loadPolicy(out, { entrypoints: [DECISION_ENTRYPOINT] })
+    if (!loaded.ok) throw loaded.error
+    const { policy } = loaded.value
     return (input) => {
-      const answer = engine.evaluate(DECISION_ENTRYPOINT, input)
+      const answer = policy.evaluate(DECISION_ENTRYPOINT, input)
       if (!answer.ok) throw new Error(`${answer.error.code}: ${answer.error.message}`)
       return answer.value
     }

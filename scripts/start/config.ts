@@ -44,10 +44,17 @@ async function read(path: string): Promise<string> {
 }
 
 /** The policy's bundle; the default is the one that comes with this installation. */
+/** The bundle that comes along. */
+export const DEFAULT_BUNDLE_PATH = join(
+  import.meta.dirname,
+  '..',
+  '..',
+  'bundles',
+  'default.tar.gz',
+)
+
 export const bundlePath = ({ pdp, base }: Configuration): string =>
-  pdp.pdp.bundle === undefined
-    ? join(import.meta.dirname, '..', '..', 'bundles', 'default.tar.gz')
-    : within(base, pdp.pdp.bundle)
+  pdp.pdp.bundle === undefined ? DEFAULT_BUNDLE_PATH : within(base, pdp.pdp.bundle)
 
 export const within = (base: string, path: string): string =>
   isAbsolute(path) ? path : join(base, path)

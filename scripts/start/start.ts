@@ -3,9 +3,8 @@ import { join, resolve } from 'node:path'
 import { Registry } from 'prom-client'
 import type { IssuerConfig } from '../../identity/issuer.ts'
 import { createVerifier } from '../../identity/verifier.ts'
-import { loadBundle } from '../../pdp/bundle/bundle.ts'
 import type { PdpClient } from '../../pdp/contract/client.ts'
-import { DECISION_ENTRYPOINT } from '../../pdp/decide/decide.ts'
+import { createPdpMetrics } from '../../pdp/metrics.ts'
 import { createPdp, type Pdp } from '../../pdp/pdp.ts'
 import { openStore } from '../../pdp/store/open.ts'
 import { type LocalJournal, openJournal } from '../../pep/journal/journal.ts'
@@ -17,7 +16,8 @@ import type { Log } from '../../server/log.ts'
 import { agentIssuer, DEMO_CLIENT_FILE, type DevIssuer, startDevIssuer } from '../dev/issuer.ts'
 import type { RunningStandIn } from '../dev/stand-ins.ts'
 import { clientCredentialsToken } from '../tokens.ts'
-import { bundlePath, type Configuration, loadConfiguration, StartError, within } from './config.ts'
+import { type Configuration, loadConfiguration, StartError, within } from './config.ts'
+import { candidatePolicies, livePolicies } from './policies.ts'
 import { maskKey, ownPepToken, pepToken, required } from './secrets.ts'
 import { startStandIns } from './stand-ins.ts'
 
@@ -146,9 +146,14 @@ async function startPdp(
   issuer: DevIssuer | undefined,
   closers: (() => Promise<unknown> | void)[],
 ): Promise<{ readonly pdp: Pdp; readonly url: string }> {
-  const { pdp: config, pep, digest } = configuration
-  const bundle = await loadBundle(bundlePath(configuration), { entrypoints: [DECISION_ENTRYPOINT] })
-  if (!bundle.ok) throw new StartError(bundle.error.message)
+  const { pdp: config, pep } = configuration
+  const registry = new Registry()
+  const metrics = createPdpMetrics(registry)
+  const parts = { configuration, folder, env, log, metrics }
+  const policies = await livePolicies(parts).catch(refusedToStart)
+  closers.push(policies.close)
+  const candidates = await candidatePolicies(parts).catch(refusedToStart)
+  if (candidates) closers.push(candidates.close)
   const { url, service_url } = config.pdp.store
   const database = url ? await required(url, env, 'pdp.store.url') : env['DATABASE_URL']
   const store = await openStore({
@@ -169,9 +174,11 @@ async function startPdp(
   closers.push(approvers.close)
   const { webhook } = config.pdp.approvals
   const pdp = createPdp(config, {
-    bundle: bundle.value,
+    policies,
+    ...(candidates && { candidate: candidates.current }),
+    metrics,
+    registry,
     store,
-    config_digest: digest,
     approvers,
     peps,
     ...(webhook && {
@@ -181,6 +188,10 @@ async function startPdp(
   })
   closers.push(() => pdp.close())
   return { pdp, url: await pdp.listen() }
+}
+
+function refusedToStart(error: unknown): never {
+  throw new StartError(error instanceof Error ? error.message : String(error))
 }
 
 async function startPep(

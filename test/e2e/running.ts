@@ -45,7 +45,9 @@ export type Config = {
   connections: Record<string, unknown>
 }
 
-export const clear = ({ root }: Place): Promise<void> => rm(root, { recursive: true, force: true })
+/** A server that was ended the hard way may still be writing its last file. */
+export const clear = ({ root }: Place): Promise<void> =>
+  rm(root, { recursive: true, force: true, maxRetries: 10, retryDelay: 200 })
 
 /** Environment without credentials of this machine, so that connections get their stand-ins. */
 const bare = (more: Readonly<Record<string, string>>): Record<string, string> => ({

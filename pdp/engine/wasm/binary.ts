@@ -206,9 +206,15 @@ export function concat(parts: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
   return out
 }
 
-/** Bytes of instructions, from opcodes, immediates and parts. */
-export const code = (...parts: readonly (number | Uint8Array)[]): Uint8Array =>
-  concat(parts.map((part) => (typeof part === 'number' ? Uint8Array.of(part) : part)))
+type Part = number | Uint8Array
+
+/** Bytes of instructions, from opcodes, immediates and parts; a list is there to be read as one. */
+export const code = (...parts: readonly (Part | readonly Part[])[]): Uint8Array =>
+  concat(
+    parts
+      .flatMap((part) => (Array.isArray(part) ? (part as readonly Part[]) : [part as Part]))
+      .map((part) => (typeof part === 'number' ? Uint8Array.of(part) : part)),
+  )
 
 export class Reader {
   at = 0

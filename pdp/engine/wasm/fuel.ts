@@ -135,16 +135,16 @@ function bodyReader(body: Uint8Array): Reader {
 /** `if fuel = 0 trap; fuel := fuel - 1` */
 const takeStep = (fuel: number): Uint8Array =>
   code(
-    ...[OP.global_get, leb(fuel), OP.i32_eqz, OP.if, VOID, OP.unreachable, OP.end],
-    ...[OP.global_get, leb(fuel), OP.i32_const, 1, OP.i32_sub, OP.global_set, leb(fuel)],
+    [OP.global_get, leb(fuel), OP.i32_eqz, OP.if, VOID, OP.unreachable, OP.end],
+    [OP.global_get, leb(fuel), OP.i32_const, 1, OP.i32_sub, OP.global_set, leb(fuel)],
   )
 
 /** The same on a copy of the counter; the global says why it trapped. */
 const takeLocalStep = (local: number, fuel: number): Uint8Array =>
   code(
-    ...[OP.local_get, leb(local), OP.i32_eqz, OP.if, VOID],
-    ...[OP.i32_const, 0, OP.global_set, leb(fuel), OP.unreachable, OP.end],
-    ...[OP.local_get, leb(local), OP.i32_const, 1, OP.i32_sub, OP.local_set, leb(local)],
+    [OP.local_get, leb(local), OP.i32_eqz, OP.if, VOID],
+    [OP.i32_const, 0, OP.global_set, leb(fuel), OP.unreachable, OP.end],
+    [OP.local_get, leb(local), OP.i32_const, 1, OP.i32_sub, OP.local_set, leb(local)],
   )
 
 /** A step at every loop, and at the head. Branch depths stay right because what is put in is closed in itself. */

@@ -22,15 +22,16 @@ import { type Functions, readFunctions } from './functions.ts'
 /**
  * Tells the host where rules call OPA's own functions in vain. The module's functions answer 0 both for an error and
  * for undefined; OPA tells the two apart when errors of builtins are strict. Calls from rules go through a function of
- * ours that, when it gets a 0, asks the host (`opa_builtin<n>`, whose ids begin at `FIRST_ID` for these).
+ * ours that, when it gets a 0, asks the host (`opa_builtin<n>`, whose ids begin at `LOOKUP_ID` for these).
  */
 export const STRICT_EXPORT = 'countersign_strict'
 export const LOOKUP_EXPORT = 'countersign_value_get'
 
-/** Ids of builtins that the compiler leaves to the host begin at 0. */
-export const FIRST_ID = 1_000_000
-/** A look-up by number that found nothing: OPA finds what a text key of the same digits has in data. */
-export const LOOKUP_ID = FIRST_ID
+/**
+ * Ids of builtins that the compiler leaves to the host begin at 0. This one: a look-up by number that found nothing: OPA finds what a text key of
+ * the same digits has in data.
+ */
+export const LOOKUP_ID = 1_000_000
 
 const NUMBER_TYPE = 3
 
@@ -119,29 +120,11 @@ function nativeBody(
   strict: number,
 ): Uint8Array {
   return code(
-    ...[leb(1), leb(1), I32],
-    ...[
-      parameters(params),
-      OP.call,
-      leb(index),
-      OP.local_tee,
-      leb(params),
-      OP.i32_eqz,
-      OP.if,
-      VOID,
-    ],
-    ...[OP.global_get, leb(strict), OP.if, VOID],
-    ...[
-      OP.i32_const,
-      constant(id),
-      OP.i32_const,
-      0,
-      parameters(params),
-      OP.call,
-      leb(host),
-      OP.drop,
-    ],
-    ...[OP.end, OP.end, OP.local_get, leb(params), OP.end],
+    [leb(1), leb(1), I32],
+    [parameters(params), OP.call, leb(index), OP.local_tee, leb(params), OP.i32_eqz, OP.if, VOID],
+    [OP.global_get, leb(strict), OP.if, VOID],
+    [OP.i32_const, constant(id), OP.i32_const, 0, parameters(params), OP.call, leb(host), OP.drop],
+    [OP.end, OP.end, OP.local_get, leb(params), OP.end],
   )
 }
 
@@ -149,11 +132,11 @@ function nativeBody(
 function lookupBody(index: number, host: number): Uint8Array {
   const load = [OP.local_get, 1, OP.i32_load8_u, 0, 0]
   return code(
-    ...[leb(1), leb(1), I32],
-    ...[parameters(2), OP.call, leb(index), OP.local_tee, 2, OP.i32_eqz, OP.if, VOID],
-    ...[OP.local_get, 1, OP.if, VOID, ...load, OP.i32_const, NUMBER_TYPE, OP.i32_eq, OP.if, VOID],
-    ...[OP.i32_const, constant(LOOKUP_ID), OP.i32_const, 0, parameters(2), OP.call, leb(host)],
-    ...[OP.local_set, 2, OP.end, OP.end, OP.end, OP.local_get, 2, OP.end],
+    [leb(1), leb(1), I32],
+    [parameters(2), OP.call, leb(index), OP.local_tee, 2, OP.i32_eqz, OP.if, VOID],
+    [OP.local_get, 1, OP.if, VOID, ...load, OP.i32_const, NUMBER_TYPE, OP.i32_eq, OP.if, VOID],
+    [OP.i32_const, constant(LOOKUP_ID), OP.i32_const, 0, parameters(2), OP.call, leb(host)],
+    [OP.local_set, 2, OP.end, OP.end, OP.end, OP.local_get, 2, OP.end],
   )
 }
 

@@ -1,0 +1,107 @@
+import { existsSync } from 'node:fs'
+import { join } from 'node:path'
+import { createLastKnownGood } from '../../pdp/bundle/last-known-good.ts'
+import type { BundleConfig } from '../../pdp/bundle/source/config.ts'
+import { fileSource } from '../../pdp/bundle/source/file.ts'
+import { folderSource } from '../../pdp/bundle/source/folder.ts'
+import { httpSource } from '../../pdp/bundle/source/http.ts'
+import type { BundleSource } from '../../pdp/bundle/source/source.ts'
+import { DECISION_ENTRYPOINT } from '../../pdp/decide/ask.ts'
+import type { PdpMetrics } from '../../pdp/metrics.ts'
+import {
+  type ManagedBundle,
+  type PolicyManager,
+  startPolicyManager,
+} from '../../pdp/policy/manager.ts'
+import type { Log } from '../../server/log.ts'
+import { type Configuration, DEFAULT_BUNDLE_PATH, within } from './config.ts'
+import { developmentSource } from './develop.ts'
+import { required } from './secrets.ts'
+
+export type PoliciesOptions = {
+  readonly configuration: Configuration
+  /** The service's own folder. */
+  readonly folder: string
+  readonly env: Readonly<Record<string, string | undefined>>
+  readonly log: Log
+  readonly metrics: PdpMetrics
+}
+
+/** Starts what keeps the live policy. @throws {BundleError} when there is none to begin with. */
+export function livePolicies(options: PoliciesOptions): Promise<PolicyManager> {
+  const { bundle, bundles } = options.configuration.pdp.pdp
+  return manage(
+    options,
+    bundles ? bundles.map((one) => managed(options, one)) : [single(options, bundle)],
+  )
+}
+
+/** Starts what keeps the candidate; `undefined` when none is configured. */
+export async function candidatePolicies(
+  options: PoliciesOptions,
+): Promise<PolicyManager | undefined> {
+  const { shadow } = options.configuration.pdp.pdp
+  if (!shadow) return undefined
+  return manage(
+    options,
+    shadow.bundles.map((one) => managed(options, { ...one, name: `shadow-${one.name}` })),
+  )
+}
+
+function manage(
+  { configuration, metrics, log }: PoliciesOptions,
+  bundles: readonly ManagedBundle[],
+): Promise<PolicyManager> {
+  return startPolicyManager({
+    bundles,
+    config_digest: configuration.digest,
+    entrypoints: [DECISION_ENTRYPOINT],
+    metrics,
+    log,
+    now: Date.now,
+  })
+}
+
+/** `pdp.bundle`, or the bundle that comes along; in development what its sources build. */
+function single(
+  { configuration, folder }: PoliciesOptions,
+  path: string | undefined,
+): ManagedBundle {
+  const { base, pdp } = configuration
+  const bundle = path === undefined ? DEFAULT_BUNDLE_PATH : within(base, path)
+  const sources = join(bundle, '..', '..', 'rego')
+  const develops = pdp.development && existsSync(join(sources, 'data'))
+  const source = develops
+    ? developmentSource({
+        name: 'default',
+        bundle,
+        sources,
+        cases: join(sources, '..', 'test', 'decisions'),
+        out: join(folder, 'development.tar.gz'),
+      })
+    : fileSource('default', bundle)
+  return { source, verify: () => {} }
+}
+
+function managed(options: PoliciesOptions, config: BundleConfig): ManagedBundle {
+  const { folder } = options
+  const persist = config.persist ?? config.url !== undefined
+  return {
+    source: sourceOf(options, config),
+    verify: () => {},
+    ...(persist && { kept: createLastKnownGood(join(folder, 'bundles'), config.name) }),
+  }
+}
+
+function sourceOf({ configuration, env }: PoliciesOptions, config: BundleConfig): BundleSource {
+  const { name, file, folder, url, token, polling, headers } = config
+  if (file !== undefined) return fileSource(name, within(configuration.base, file))
+  if (folder !== undefined) return folderSource(name, within(configuration.base, folder))
+  return httpSource({
+    name,
+    url: new URL(url ?? ''),
+    polling,
+    headers,
+    ...(token && { token: () => required(token, env, `pdp.bundles ${name} token`) }),
+  })
+}
