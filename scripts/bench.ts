@@ -1,4 +1,5 @@
 import { parseArgs } from 'node:util'
+import { engine } from './bench/engine.ts'
 import { memory } from './bench/memory.ts'
 import { pdp } from './bench/pdp.ts'
 import { pep } from './bench/pep.ts'
@@ -10,6 +11,7 @@ import { stream } from './bench/stream.ts'
 const suites: Readonly<Record<string, (report: Report) => Promise<void>>> = {
   pep,
   pdp,
+  engine,
   stream,
   memory,
 }
@@ -20,6 +22,7 @@ Measures this machine and prints medians and ratios; every suite when none is na
 
   pep      requests/s and latency through the gateway ÷ nginx auth_request → opa, then 60 s sustained
   pdp      decisions/s of /v1/decide ÷ opa run, one at a time and in batches of 100
+  engine   time of one decision inside the process, cached and not ÷ opa bench; growth with grants, memory
   stream   time added to each event, text held back, MB/s of the mask engine
   memory   resident memory of \`npm start\` at rest and over 100,000 requests
 
