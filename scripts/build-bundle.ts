@@ -8,7 +8,7 @@ import { readArchive, writeArchive } from '../pdp/bundle/archive.ts'
 import type { PolicyIndex } from '../pdp/bundle/policy-index.ts'
 import type { SelfTestCase } from '../pdp/bundle/self-test.ts'
 import { DOCUMENTS } from '../pdp/policy/documents.ts'
-import { compileRego, RegoError, withRego } from './compile-rego.ts'
+import { compileRego, regoErrors, RegoError, withRego } from './compile-rego.ts'
 import { findOpa, type Opa, OPA_VERSION } from './opa.ts'
 import { loadCases } from './policy-data/cases.ts'
 import { decideWithOpa } from './policy-data/evaluate-opa.ts'
@@ -64,16 +64,18 @@ export async function buildBundle(options: BuildOptions): Promise<BuiltBundle> {
   const opa = options.opa ?? (await pinnedOpa())
   const rego = await readRego(options.source)
   const { data, profile } = await readData(options)
-  const documents = await located(options.source, rego, () => regoDocuments(opa.run, rego))
+  const documents = await located(opa, options.source, rego, () => regoDocuments(opa.run, rego))
   const entrypoints = [...wanted, ...documents.map((path) => `${DOCUMENTS}/all/${path}`)].sort()
   const compiled = new Map<string, string | Uint8Array>([
     ...rego,
     [`${DOCUMENTS}.rego`, documentsModule(documents)],
   ])
-  const [wasm, index, cases] = await Promise.all([
-    located(options.source, rego, () => compileRego(opa, compiled, entrypoints)),
-    located(options.source, rego, () => indexOf(opa, options.source, rego, wanted)),
-    located(options.source, rego, () => selfTest(opa, options, rego, data)),
+  const wasm = await located(opa, options.source, rego, () =>
+    compileRego(opa, compiled, entrypoints),
+  )
+  const [index, cases] = await Promise.all([
+    located(opa, options.source, rego, () => indexOf(opa, options.source, rego, wanted)),
+    selfTest(opa, options, rego, data),
   ])
 
   const files = new Map<string, Uint8Array>(rego)
@@ -194,15 +196,17 @@ async function selfTest(
 
 /** OPA's errors with paths as its reader has them. @throws {BuildError} BUILD_REGO */
 async function located<T>(
+  opa: Opa,
   source: string,
-  rego: ReadonlyMap<string, unknown>,
+  rego: ReadonlyMap<string, Uint8Array>,
   run: () => Promise<T>,
 ): Promise<T> {
   try {
     return await run()
   } catch (cause) {
     if (!(cause instanceof RegoError)) throw cause
-    const message = cause.message.replace(/(\S+\.rego)(?=:\d)/g, (name) =>
+    const found = (await regoErrors(opa, rego)) ?? cause.message
+    const message = found.replace(/(\S+\.rego)(?=:\d)/g, (name) =>
       rego.has(name) ? join(source, name) : name,
     )
     throw new BuildError('BUILD_REGO', message, { cause })

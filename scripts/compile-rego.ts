@@ -27,8 +27,7 @@ export async function compileRego(
     const flags = ['--target', 'wasm', ...entrypoints.flatMap((path) => ['--entrypoint', path])]
     const args = ['build', ...flags, '--output', target, ...[...files.keys()].sort()]
     const built = await opa.run(args, { cwd: rules })
-    if (built.code !== 0)
-      throw new RegoError((await places(opa, rules)) ?? (built.stderr || built.stdout).trim())
+    if (built.code !== 0) throw new RegoError((built.stderr || built.stdout).trim())
     const wasm = readArchive(await readFile(target), MOST_UNPACKED_BYTES).get('policy.wasm')
     if (!wasm) throw new RegoError('opa build made no policy.wasm')
     return wasm
@@ -43,21 +42,29 @@ type Checked = {
   }[]
 }
 
-/** OPA's errors a line each, with file, line and column, which `opa build` does not tell; `undefined` when it finds none. */
-async function places(opa: Opa, rules: string): Promise<string | undefined> {
-  const { stdout, stderr } = await opa.run(['check', '--format', 'json', '.'], { cwd: rules })
-  let checked: Checked
-  try {
-    checked = JSON.parse(stderr || stdout) as Checked
-  } catch {
-    return undefined
-  }
-  const lines = (checked.errors ?? []).map(({ message, code, location }) =>
-    location
-      ? `${location.file}:${location.row}:${location.col}: ${code}: ${message}`
-      : `${code}: ${message}`,
-  )
-  return lines.length === 0 ? undefined : lines.join('\n')
+/**
+ * What OPA has against these files, a line each with file, line and column, which its other commands do not tell.
+ * @returns `undefined` when it finds nothing.
+ */
+export function regoErrors(
+  opa: Opa,
+  files: ReadonlyMap<string, string | Uint8Array>,
+): Promise<string | undefined> {
+  return withRego(files, async (rules) => {
+    const { stdout, stderr } = await opa.run(['check', '--format', 'json', '.'], { cwd: rules })
+    let checked: Checked
+    try {
+      checked = JSON.parse(stderr || stdout) as Checked
+    } catch {
+      return undefined
+    }
+    const lines = (checked.errors ?? []).map(({ message, code, location }) =>
+      location
+        ? `${location.file}:${location.row}:${location.col}: ${code}: ${message}`
+        : `${code}: ${message}`,
+    )
+    return lines.length === 0 ? undefined : lines.join('\n')
+  })
 }
 
 /** Gives `use` a folder with these files and no others, and removes it. */
