@@ -1,31 +1,99 @@
+import { createSecretKey } from 'node:crypto'
+import type { Value } from '../value.ts'
 import { failed, text } from './arguments.ts'
-import type { Builtins } from './builtin.ts'
+import type { Builtin, Builtins } from './builtin.ts'
 import { parseJson, parseJsonObject } from './go/json.ts'
+import { type Algorithm, algorithms } from './jose-algorithms.ts'
+import { readKeys, type VerificationKey } from './jose-keys.ts'
 
+/** JSON Web Tokens: RFC 7519, in the compact form of RFC 7515. */
 export const jwt: Builtins = {
   /** Nothing is verified: the header, the payload and the signature as hex. */
   'io.jwt.decode': (args) => decode(text(args, 0)),
+  ...Object.fromEntries(
+    Object.entries(algorithms).map(([name, one]) => [
+      `io.jwt.verify_${name.toLowerCase()}`,
+      verifier(one),
+    ]),
+  ),
 }
 
-function decode(token: string) {
+export type Token = {
+  readonly header: ReadonlyMap<Value, Value>
+  /** What is signed. */
+  readonly signed: string
+  readonly payload: Buffer
+  readonly signature: Buffer
+}
+
+/** @throws {BuiltinError} when it is no token. */
+export function readToken(token: string): Token {
   const parts = token.split('.')
   const [head = '', body = '', signature = ''] = parts
-  if (parts.length !== 3) throw failed('encoded JWT must have 3 sections')
-  const header = parseJsonObject(base64url(head).toString())
+  if (parts.length !== 3) throw failed(`encoded JWT must have 3 sections, found ${parts.length}`)
+  const header = parseJsonObject(base64url(head, 'header').toString())
   if (header.has('enc')) throw failed('JWT is a JWE object, which is not supported')
-  let payload = base64url(body).toString()
-  // A token within a token (RFC 7519 §5.2).
-  const type = header.get('cty')
-  if (typeof type === 'string' && type.toUpperCase() === 'JWT') {
-    const inner = payload.startsWith('"') ? parseJson(payload) : payload
-    if (typeof inner !== 'string') throw failed('a nested token is not text')
-    return decode(inner)
+  return {
+    header,
+    signed: `${head}.${body}`,
+    payload: base64url(body, 'payload'),
+    signature: base64url(signature, 'signature'),
   }
-  return [header, parseJsonObject(payload), base64url(signature).toString('hex')]
 }
 
-function base64url(encoded: string): Buffer {
+/** A token within a token (RFC 7519 §5.2); `undefined` when it holds claims. */
+export function innerToken({ header, payload }: Token): string | undefined {
+  const type = header.get('cty')
+  if (typeof type !== 'string' || type.toUpperCase() !== 'JWT') return undefined
+  const body = payload.toString()
+  const inner = body.startsWith('"') ? parseJson(body) : body
+  if (typeof inner !== 'string') throw failed('a nested token is not text')
+  return inner
+}
+
+function decode(token: string): Value {
+  const read = readToken(token)
+  const inner = innerToken(read)
+  if (inner !== undefined) return decode(inner)
+  const { header, payload, signature } = read
+  return [header, parseJsonObject(payload.toString()), signature.toString('hex')]
+}
+
+/** The token's own `alg` does not choose: the policy named the algorithm. */
+function verifier(one: Algorithm): Builtin {
+  return (args) => {
+    const token = readToken(text(args, 0))
+    const key = text(args, 1)
+    const keys =
+      one.keyType === 'oct'
+        ? [{ key: createSecretKey(Buffer.from(key)), alg: '', kid: '' }]
+        : readKeys(key)
+    return isSigned(token, keys, one)
+  }
+}
+
+/** By the key that the header names, else by any that does not say that it is for another algorithm. */
+export function isSigned(
+  { header, signed, signature }: Token,
+  keys: readonly VerificationKey[],
+  one: Algorithm,
+): boolean {
+  const kid = header.get('kid')
+  const named =
+    typeof kid === 'string' && kid !== '' ? keys.find((key) => key.kid === kid) : undefined
+  if (named) return one.verify(named.key, signed, signature)
+  const alg = header.get('alg')
+  return keys.some(
+    (key) =>
+      (key.alg === '' || typeof alg !== 'string' || alg === '' || key.alg === alg) &&
+      one.verify(key.key, signed, signature),
+  )
+}
+
+function base64url(encoded: string, part: string): Buffer {
   const bare = encoded.replace(/={1,2}$/, '')
-  if (!/^[A-Za-z0-9_-]*$/.test(bare) || bare.length % 4 === 1) throw failed('not base64url')
+  const at = /[^A-Za-z0-9_-]/.exec(bare)?.index ?? (bare.length % 4 === 1 ? bare.length : -1)
+  if (at !== -1)
+    throw failed(`JWT ${part} had invalid encoding: illegal base64 data at input byte ${at}`)
   return Buffer.from(bare, 'base64url')
 }

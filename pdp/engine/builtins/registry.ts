@@ -1,8 +1,11 @@
+import { aws } from './aws.ts'
 import type { Builtins } from './builtin.ts'
 import { collections } from './collections.ts'
 import { crypto } from './crypto.ts'
 import { encoding } from './encoding.ts'
 import { json } from './json.ts'
+import { jwtSign } from './jwt-sign.ts'
+import { jwtVerify } from './jwt-verify.ts'
 import { jwt } from './jwt.ts'
 import { net } from './net.ts'
 import { regex } from './regex.ts'
@@ -11,6 +14,7 @@ import { sprintf } from './sprintf.ts'
 import { strings } from './strings.ts'
 import { time } from './time.ts'
 import { units } from './units.ts'
+import { x509 } from './x509.ts'
 import { yaml } from './yaml.ts'
 
 /**
@@ -18,11 +22,14 @@ import { yaml } from './yaml.ts'
  * policy that calls it when it is loaded, which is better than an answer of its own. A new family is a file and a line.
  */
 export const builtins: Builtins = {
+  ...aws,
   ...collections,
   ...crypto,
   ...encoding,
   ...json,
   ...jwt,
+  ...jwtSign,
+  ...jwtVerify,
   ...net,
   ...regex,
   ...semver,
@@ -30,5 +37,6 @@ export const builtins: Builtins = {
   ...strings,
   ...time,
   ...units,
+  ...x509,
   ...yaml,
 }

@@ -32,7 +32,7 @@ const MOST = 2n ** 63n - 1n
  * The time of the request, so that a decision can be replayed.
  * @throws {Error} without one: a rule on time that was undefined could leave a denial out.
  */
-function requestTime({ input, time_ms }: Host): bigint {
+export function requestTime({ input, time_ms }: Host): bigint {
   const { context } = (input() ?? {}) as { context?: { time_ms?: unknown } | null }
   const milliseconds = context?.time_ms ?? time_ms
   if (typeof milliseconds !== 'number' || !Number.isSafeInteger(milliseconds))
