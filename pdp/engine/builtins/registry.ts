@@ -3,6 +3,7 @@ import type { Builtins } from './builtin.ts'
 import { collections } from './collections.ts'
 import { crypto } from './crypto.ts'
 import { encoding } from './encoding.ts'
+import { graph } from './graph.ts'
 import { json } from './json.ts'
 import { jwtSign } from './jwt-sign.ts'
 import { jwtVerify } from './jwt-verify.ts'
@@ -14,6 +15,8 @@ import { sprintf } from './sprintf.ts'
 import { strings } from './strings.ts'
 import { time } from './time.ts'
 import { units } from './units.ts'
+import { uri } from './uri.ts'
+import { uuid } from './uuid.ts'
 import { x509 } from './x509.ts'
 import { yaml } from './yaml.ts'
 
@@ -26,6 +29,7 @@ export const builtins: Builtins = {
   ...collections,
   ...crypto,
   ...encoding,
+  ...graph,
   ...json,
   ...jwt,
   ...jwtSign,
@@ -37,6 +41,8 @@ export const builtins: Builtins = {
   ...strings,
   ...time,
   ...units,
+  ...uri,
+  ...uuid,
   ...x509,
   ...yaml,
 }
