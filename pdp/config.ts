@@ -2,6 +2,7 @@ import { z } from 'zod'
 import { issuerConfig } from '../identity/issuer.ts'
 import { listener } from '../server/address.ts'
 import { secretSource } from '../server/secret.ts'
+import { bundleKeysConfig } from './bundle/keys.ts'
 import { bundleConfig } from './bundle/source/config.ts'
 import { PdpConfigError } from './errors.ts'
 
@@ -26,6 +27,8 @@ const pdp = z
     bundle: z.string().optional(),
     /** In its place: bundles from files, folders or URLs, whose roots must be disjoint. */
     bundles: z.array(bundleConfig).min(1).optional(),
+    /** Keys that bundles may be signed with, by id; `signing.keys` of a bundle names them. */
+    bundle_keys: bundleKeysConfig.default({}),
     /** A candidate that is evaluated beside the live policy on real requests, and never enforced. */
     shadow: z
       .strictObject({

@@ -15,6 +15,8 @@ export type BundleErrorCode =
   | 'BUNDLE_SELF_TEST'
   /** Not signed as the configuration wants. */
   | 'BUNDLE_SIGNATURE'
+  /** A key of the configuration that is none. */
+  | 'BUNDLE_KEY'
   /** Reading it failed in a way that nobody foresaw. */
   | 'BUNDLE_INTERNAL'
 

@@ -1,6 +1,8 @@
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
+import { verificationKey, type VerificationKey } from '../../pdp/bundle/keys.ts'
 import { createLastKnownGood } from '../../pdp/bundle/last-known-good.ts'
+import { verifySignatures } from '../../pdp/bundle/signatures.ts'
 import type { BundleConfig } from '../../pdp/bundle/source/config.ts'
 import { fileSource } from '../../pdp/bundle/source/file.ts'
 import { folderSource } from '../../pdp/bundle/source/folder.ts'
@@ -14,7 +16,7 @@ import {
   startPolicyManager,
 } from '../../pdp/policy/manager.ts'
 import type { Log } from '../../server/log.ts'
-import { type Configuration, DEFAULT_BUNDLE_PATH, within } from './config.ts'
+import { type Configuration, DEFAULT_BUNDLE_PATH, StartError, within } from './config.ts'
 import { developmentSource } from './develop.ts'
 import { required } from './secrets.ts'
 
@@ -28,12 +30,10 @@ export type PoliciesOptions = {
 }
 
 /** Starts what keeps the live policy. @throws {BundleError} when there is none to begin with. */
-export function livePolicies(options: PoliciesOptions): Promise<PolicyManager> {
+export async function livePolicies(options: PoliciesOptions): Promise<PolicyManager> {
   const { bundle, bundles } = options.configuration.pdp.pdp
-  return manage(
-    options,
-    bundles ? bundles.map((one) => managed(options, one)) : [single(options, bundle)],
-  )
+  if (!bundles) return manage(options, [single(options, bundle)])
+  return manage(options, await Promise.all(bundles.map((one) => managed(options, one))))
 }
 
 /** Starts what keeps the candidate; `undefined` when none is configured. */
@@ -42,10 +42,8 @@ export async function candidatePolicies(
 ): Promise<PolicyManager | undefined> {
   const { shadow } = options.configuration.pdp.pdp
   if (!shadow) return undefined
-  return manage(
-    options,
-    shadow.bundles.map((one) => managed(options, { ...one, name: `shadow-${one.name}` })),
-  )
+  const bundles = shadow.bundles.map((one) => ({ ...one, name: `shadow-${one.name}` }))
+  return manage(options, await Promise.all(bundles.map((one) => managed(options, one))))
 }
 
 function manage(
@@ -83,14 +81,33 @@ function single(
   return { source, verify: () => {} }
 }
 
-function managed(options: PoliciesOptions, config: BundleConfig): ManagedBundle {
+async function managed(options: PoliciesOptions, config: BundleConfig): Promise<ManagedBundle> {
   const { folder } = options
   const persist = config.persist ?? config.url !== undefined
   return {
     source: sourceOf(options, config),
-    verify: () => {},
+    verify: await verifierOf(options, config),
     ...(persist && { kept: createLastKnownGood(join(folder, 'bundles'), config.name) }),
   }
+}
+
+/** Unsigned bundles are taken where the configuration does not say who signs them. */
+async function verifierOf(
+  { configuration, env }: PoliciesOptions,
+  { name, signing }: BundleConfig,
+): Promise<ManagedBundle['verify']> {
+  if (!signing) return () => {}
+  const { bundle_keys } = configuration.pdp.pdp
+  const keys: VerificationKey[] = []
+  for (const id of signing.keys) {
+    const key = bundle_keys[id]
+    if (!key)
+      throw new StartError(`pdp.bundles ${name}: there is no key ${id} under pdp.bundle_keys`)
+    const text = await required(key.key, env, `pdp.bundle_keys ${id}`)
+    keys.push(verificationKey(id, key.algorithm, text, key.scope))
+  }
+  const { scope, exclude_files: excludeFiles } = signing
+  return ({ files }) => verifySignatures(files, { keys, scope, excludeFiles })
 }
 
 function sourceOf({ configuration, env }: PoliciesOptions, config: BundleConfig): BundleSource {

@@ -3,7 +3,7 @@ import { isObject, type Value } from '../value.ts'
 import { failed, object, text } from './arguments.ts'
 import type { Builtins } from './builtin.ts'
 import { goJson, parseJson } from './go/json.ts'
-import { type Algorithm, algorithm } from './jose-algorithms.ts'
+import { type Algorithm, algorithm } from '../../jose/algorithms.ts'
 
 /** Makes tokens, RFC 7515 §5.1. ES* and PS* signatures are another each time, in OPA as well. */
 export const jwtSign: Builtins = {
@@ -16,7 +16,12 @@ function encode(header: string, payload: string, jwk: string): string {
   const { alg, type } = readHeader(header)
   if (type === 'JWT' && !isJson(payload)) throw failed('type is JWT but payload is not JSON')
   const signed = `${base64url(header)}.${base64url(payload)}`
-  return `${signed}.${alg.sign(readKey(jwk, alg), signed).toString('base64url')}`
+  const key = readKey(jwk, alg)
+  try {
+    return `${signed}.${alg.sign(key, signed).toString('base64url')}`
+  } catch (error) {
+    throw failed((error as Error).message)
+  }
 }
 
 const base64url = (plain: string): string => Buffer.from(plain).toString('base64url')

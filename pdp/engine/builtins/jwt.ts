@@ -3,7 +3,7 @@ import type { Value } from '../value.ts'
 import { failed, text } from './arguments.ts'
 import type { Builtin, Builtins } from './builtin.ts'
 import { parseJson, parseJsonObject } from './go/json.ts'
-import { type Algorithm, algorithms } from './jose-algorithms.ts'
+import { type Algorithm, algorithms } from '../../jose/algorithms.ts'
 import { readKeys, type VerificationKey } from './jose-keys.ts'
 
 /** JSON Web Tokens: RFC 7519, in the compact form of RFC 7515. */

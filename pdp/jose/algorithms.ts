@@ -6,7 +6,6 @@ import {
   timingSafeEqual,
   verify as verifyBytes,
 } from 'node:crypto'
-import { failed } from './arguments.ts'
 
 /** Signatures of JSON Web Algorithms, RFC 7518 §3 and RFC 8037 §3.1. */
 export type Algorithm = {
@@ -14,7 +13,7 @@ export type Algorithm = {
   readonly keyType: 'oct' | 'rsa' | 'ec' | 'ed25519'
   /** A key of another type verifies nothing. */
   readonly verify: (key: KeyObject, signed: string, signature: Buffer) => boolean
-  /** @throws {BuiltinError} when the key is of another type. */
+  /** @throws {TypeError} when the key is of another type. */
   readonly sign: (key: KeyObject, text: string) => Buffer
 }
 
@@ -43,7 +42,8 @@ function asymmetric(
       }
     },
     sign(key, text) {
-      if (!fits(key) || key.type !== 'private') throw failed('the key does not fit the algorithm')
+      if (!fits(key) || key.type !== 'private')
+        throw new TypeError('the key does not fit the algorithm')
       const salted = options.padding === constants.RSA_PKCS1_PSS_PADDING
       const saltLength = salted ? { saltLength: constants.RSA_PSS_SALTLEN_DIGEST } : {}
       return signBytes(hash, Buffer.from(text), { ...options, ...saltLength, key })
@@ -61,7 +61,7 @@ function symmetric(hash: string): Algorithm {
       return wanted.length === signature.length && timingSafeEqual(wanted, signature)
     },
     sign(key, text) {
-      if (key.type !== 'secret') throw failed('the key does not fit the algorithm')
+      if (key.type !== 'secret') throw new TypeError('the key does not fit the algorithm')
       return mac(key, text)
     },
   }
