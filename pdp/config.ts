@@ -27,6 +27,40 @@ const pdp = z
     bundle: z.string().optional(),
     /** In its place: bundles from files, folders or URLs, whose roots must be disjoint. */
     bundles: z.array(bundleConfig).min(1).optional(),
+    /** Programs that ask through OPA's API, AuthZEN or /v1/decide, each by a token or a client certificate. */
+    clients: z
+      .array(
+        z
+          .strictObject({
+            name: z.string().regex(/^[A-Za-z0-9._-]{1,128}$/),
+            token: secretSource.optional(),
+            /** Of a certificate of `listen.tls.client_ca`. */
+            certificate: z
+              .strictObject({
+                common_name: z.string().min(1).optional(),
+                sha256: z
+                  .string()
+                  .regex(/^[0-9A-Fa-f]{64}$/)
+                  .optional(),
+              })
+              .refine(
+                ({ common_name, sha256 }) => common_name ?? sha256,
+                'say common_name or sha256',
+              )
+              .optional(),
+            apis: z
+              .array(z.enum(['decide', 'opa', 'authzen']))
+              .min(1)
+              .default(['opa', 'authzen']),
+          })
+          .refine(
+            ({ token, certificate }) => token !== undefined || certificate !== undefined,
+            'needs a token or a certificate',
+          ),
+      )
+      .default([]),
+    /** Every process of this machine may ask for decisions without a token. For development alone. */
+    dangerously_allow_unauthenticated_loopback: z.boolean().default(false),
     /** Keys that bundles may be signed with, by id; `signing.keys` of a bundle names them. */
     bundle_keys: bundleKeysConfig.default({}),
     /** A candidate that is evaluated beside the live policy on real requests, and never enforced. */

@@ -5,7 +5,7 @@ import type { Verifier } from '../identity/verifier.ts'
 import { listen, type Listener } from '../server/listen.ts'
 import type { Log } from '../server/log.ts'
 import { createApi } from './api/app.ts'
-import { createCallers } from './api/callers.ts'
+import { type Client, createCallers } from './api/callers.ts'
 import { serveDecide } from './api/decide.ts'
 import type { Health } from './api/health.ts'
 import { createApprovals } from './approvals/approvals.ts'
@@ -37,6 +37,8 @@ export type PdpParts = {
   readonly approvers: Verifier
   /** Tokens of enforcement points, by name. */
   readonly peps: ReadonlyMap<string, string>
+  /** Programs that ask through the other APIs. */
+  readonly clients?: readonly Client[]
   /** Key that webhooks are signed with. */
   readonly webhook_secret?: string
   readonly log: Log
@@ -128,7 +130,12 @@ export function createPdp({ pdp: config }: PdpConfig, parts: PdpParts): Pdp {
     append: (batch) => records.append(batch),
   }
 
-  const callers = createCallers(parts.peps, parts.approvers)
+  const callers = createCallers({
+    peps: parts.peps,
+    clients: parts.clients ?? [],
+    allow_unauthenticated_loopback: config.dangerously_allow_unauthenticated_loopback,
+    verifier: parts.approvers,
+  })
   const api = getRequestListener(
     createApi({
       callers,
@@ -137,6 +144,9 @@ export function createPdp({ pdp: config }: PdpConfig, parts: PdpParts): Pdp {
       sessions: store.sessions,
       shadow: store.shadow,
       policy: policies.current,
+      decide: decider.decide,
+      now,
+      url: (c) => publicUrl(c.req.raw.url),
       candidate: () => parts.candidate?.(),
       auditors: config.approvals.auditors,
       profile,
@@ -185,3 +195,6 @@ export function createPdp({ pdp: config }: PdpConfig, parts: PdpParts): Pdp {
     },
   }
 }
+
+/** As the caller reached us. */
+const publicUrl = (url: string): string => new URL(url).origin

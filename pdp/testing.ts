@@ -2,6 +2,7 @@ import { Registry } from 'prom-client'
 import { createVerifier } from '../identity/verifier.ts'
 import { issuerConfig } from '../identity/issuer.ts'
 import { startIssuer, type TestIssuer } from '../identity/testing.ts'
+import type { Client } from './api/callers.ts'
 import { parsePdpConfig } from './config.ts'
 import { actionDigest, type CanonicalAction } from './contract/action.ts'
 import type { DecisionRequest } from './contract/request.ts'
@@ -33,6 +34,7 @@ export async function startTestPdp(
     readonly config?: object
     readonly around?: (store: Store) => Store
     readonly webhook_secret?: string
+    readonly clients?: readonly Client[]
   } = {},
 ): Promise<TestPdp> {
   const { store } = await openTestStore()
@@ -63,6 +65,7 @@ export async function startTestPdp(
     peps: new Map([['pep-1', pepToken]]),
     log: (level, event, detail) => log.push({ level, event, ...(detail && { detail }) }),
     registry,
+    ...(options.clients && { clients: options.clients }),
     ...(options.webhook_secret !== undefined && { webhook_secret: options.webhook_secret }),
   })
   const url = await pdp.listen()

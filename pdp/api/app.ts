@@ -1,13 +1,15 @@
 import { Hono } from 'hono'
 import { approvalRoutes } from './approvals.ts'
+import { type AuthzenParts, authzenRoutes } from './authzen.ts'
 import { type Api, refuse, reply } from './context.ts'
+import { type OpaApiParts, opaRoutes } from './opa.ts'
 import { type PolicyApiParts, policyRoutes } from './policy.ts'
 import { problem } from './problem.ts'
 import { recordRoutes } from './records.ts'
 import { sessionRoutes } from './sessions.ts'
 
 /** Every surface but `/v1/decide`. */
-export function createApi(parts: PolicyApiParts): Api {
+export function createApi(parts: PolicyApiParts & OpaApiParts & AuthzenParts): Api {
   const app: Api = new Hono()
   app.get('/v1/profile', (c) => {
     const caller = parts.callers.pep(c.env.incoming)
@@ -17,7 +19,16 @@ export function createApi(parts: PolicyApiParts): Api {
   recordRoutes(app, parts)
   sessionRoutes(app, parts)
   policyRoutes(app, parts)
+  opaRoutes(app, parts)
+  authzenRoutes(app, parts)
   app.get('/health', async (c) => {
+    // OPA's own question: are all bundles active?
+    if (c.req.query('bundles') !== undefined || c.req.query('plugins') !== undefined) {
+      const { bundles } = await parts.health()
+      return bundles.every(({ active }) => active)
+        ? c.json({})
+        : c.json({ error: 'not all configured bundles have been activated' }, 500)
+    }
     if (c.req.query('ready') === undefined) return c.json({ live: true })
     const health = await parts.health()
     return c.json(health, health.ready ? 200 : 503)

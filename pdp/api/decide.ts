@@ -45,7 +45,7 @@ export async function serveDecide(
   }
 
   async function decideAll(): Promise<Result<Decision | Decision[], Problem>> {
-    const caller = callers.pep(incoming)
+    const caller = callers.client(incoming, 'decide')
     if (!caller.ok) return caller
     if (!own)
       return err(

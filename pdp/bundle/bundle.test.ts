@@ -117,7 +117,7 @@ describe('refused, with what is wrong', () => {
     ['roots that are deeper than any data', changed(deepRoots()), 'BUNDLE_MANIFEST'],
     [
       'data that is nested deep',
-      changed({ 'data.json': `{"countersign":${'['.repeat(1e5)}${']'.repeat(1e5)}}` }),
+      changed({ 'data.json': `{"countersign":{"deep":${'['.repeat(1e5)}${']'.repeat(1e5)}}}` }),
       'BUNDLE_POLICY',
     ],
     [

@@ -28,6 +28,10 @@ export function activatePolicy(
 ): ActivePolicy {
   refuseOverlaps(bundles)
   const data = mergeData(bundles)
+  const documents = JSON.parse(Buffer.from(data).toString()) as unknown
+  for (const { name, manifest } of bundles)
+    for (const { entrypoint } of manifest.wasm)
+      refuseShadowed(name, documentOf(entrypoint), documents)
   const engines = bundles.flatMap((bundle) => openEngine(bundle, data))
   const byEntrypoint = entrypointsOf(engines)
   for (const entrypoint of entrypoints)
@@ -87,6 +91,23 @@ function refuseOverlaps(bundles: readonly BundleContents[]): void {
         )
     }
 }
+
+/** Base data where a rule is would be one answer too many; as a package's own data it is not. */
+function refuseShadowed(name: string, entrypoint: string, data: unknown): void {
+  const path = entrypoint.split('/')
+  let value = data
+  for (const part of path) {
+    if (value === undefined) return
+    if (typeof value !== 'object' || value === null || Array.isArray(value))
+      throw conflict(name, entrypoint)
+    value = (value as Record<string, unknown>)[part]
+  }
+  const isObject = typeof value === 'object' && value !== null && !Array.isArray(value)
+  if (value !== undefined && !isObject) throw conflict(name, entrypoint)
+}
+
+const conflict = (name: string, entrypoint: string): BundleError =>
+  new BundleError('BUNDLE_DATA', `${name}: data.json has a value where the rule ${entrypoint} is`)
 
 function openEngine(bundle: BundleContents, data: Uint8Array): readonly Engine[] {
   const { wasm, manifest, name } = bundle

@@ -4,6 +4,7 @@ import { Registry } from 'prom-client'
 import type { IssuerConfig } from '../../identity/issuer.ts'
 import { createVerifier } from '../../identity/verifier.ts'
 import type { PdpClient } from '../../pdp/contract/client.ts'
+import type { Client } from '../../pdp/api/callers.ts'
 import { createPdpMetrics } from '../../pdp/metrics.ts'
 import { createPdp, type Pdp } from '../../pdp/pdp.ts'
 import { openStore } from '../../pdp/store/open.ts'
@@ -167,6 +168,14 @@ async function startPdp(
   for (const { name, token } of config.pdp.peps ?? [])
     peps.set(name, await required(token, env, `pdp.peps ${name}`))
   if (!config.pdp.peps) peps.set(pep.pep.name, await ownPepToken(folder))
+  const clients: Client[] = []
+  for (const { name, token, certificate, apis } of config.pdp.clients)
+    clients.push({
+      name,
+      ...certificate,
+      surfaces: apis,
+      ...(token && { token: await required(token, env, `pdp.clients ${name}`) }),
+    })
   const approvers = createVerifier(
     [...config.pdp.approvals.issuers, ...(issuer ? [issuer.approvals] : [])],
     { log },
@@ -181,6 +190,7 @@ async function startPdp(
     store,
     approvers,
     peps,
+    clients,
     ...(webhook && {
       webhook_secret: await required(webhook.secret, env, 'pdp.approvals.webhook.secret'),
     }),
