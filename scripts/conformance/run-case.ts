@@ -4,6 +4,8 @@ import {
   compare,
   isArray,
   isObject,
+  num,
+  Num,
   parseValue,
   sorted,
   type Value,
@@ -172,6 +174,8 @@ const equal = (a: Value, b: Value, unordered: boolean): boolean =>
 
 /** Arrays as sets, where the case says that their order means nothing. */
 function normal(value: Value, unordered: boolean): Value {
+  // Cases that went through JSON have no more precision than that.
+  if (value instanceof Num) return num(Number(value.literal))
   if (isArray(value)) {
     const items = value.map((one) => normal(one, unordered))
     return unordered ? sorted(items) : items

@@ -3,8 +3,10 @@ import type { Builtins } from './builtin.ts'
 import { collections } from './collections.ts'
 import { crypto } from './crypto.ts'
 import { encoding } from './encoding.ts'
+import { globsMatch } from './globs-match.ts'
 import { graph } from './graph.ts'
 import { json } from './json.ts'
+import { jsonschema } from './jsonschema.ts'
 import { jwtSign } from './jwt-sign.ts'
 import { jwtVerify } from './jwt-verify.ts'
 import { jwt } from './jwt.ts'
@@ -13,6 +15,7 @@ import { regex } from './regex.ts'
 import { semver } from './semver.ts'
 import { sprintf } from './sprintf.ts'
 import { strings } from './strings.ts'
+import { template } from './template.ts'
 import { time } from './time.ts'
 import { units } from './units.ts'
 import { uri } from './uri.ts'
@@ -29,8 +32,10 @@ export const builtins: Builtins = {
   ...collections,
   ...crypto,
   ...encoding,
+  ...globsMatch,
   ...graph,
   ...json,
+  ...jsonschema,
   ...jwt,
   ...jwtSign,
   ...jwtVerify,
@@ -39,6 +44,7 @@ export const builtins: Builtins = {
   ...semver,
   ...sprintf,
   ...strings,
+  ...template,
   ...time,
   ...units,
   ...uri,

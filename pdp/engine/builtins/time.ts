@@ -2,6 +2,8 @@ import { isArray, Num, num } from '../value.ts'
 import { failed, smallInteger, text } from './arguments.ts'
 import type { Arguments } from './arguments.ts'
 import type { Builtins, Host } from './builtin.ts'
+import { formatTime } from './go/format-time.ts'
+import { parseTime } from './go/parse-time.ts'
 
 /** Times are nanoseconds since 1970 in 64 bits, or `[nanoseconds, zone]` with a name of the IANA database. */
 export const time: Builtins = {
@@ -21,6 +23,13 @@ export const time: Builtins = {
     num(
       addDate(zoned(args, 0), smallInteger(args, 1), smallInteger(args, 2), smallInteger(args, 3)),
     ),
+  'time.format': (args) => {
+    const [given] = args
+    const layout =
+      given !== undefined && isArray(given) && given.length > 2 ? text(given, 2) : 'RFC3339Nano'
+    return formatTime(zoned(args, 0), layout)
+  },
+  'time.parse_ns': (args) => num(within64(parseTime(text(args, 0), text(args, 1)))),
   'time.diff': (args) => difference(zoned(args, 0), zoned(args, 1)).map(num),
 }
 

@@ -1,0 +1,193 @@
+import { RE2JS } from 're2js'
+import { compare, isArray, isObject, Num, sortedEntries, toBigInt, type Value } from '../value.ts'
+import { failed } from './arguments.ts'
+import { goJson } from './go/json.ts'
+import { hasFormat } from './jsonschema-formats.ts'
+
+/** One thing that is wrong, in the words of gojsonschema, which OPA uses. */
+export type SchemaError = { readonly field: string; readonly type: string; readonly desc: string }
+export type Schema = boolean | ReadonlyMap<Value, Value>
+
+/** Where a value stands: `(Root)`, or `a.b.0`. */
+export type Place = readonly string[]
+
+export const errorAt = (place: Place, type: string, desc: string): SchemaError => ({
+  field: place.length === 0 ? '(Root)' : place.join('.'),
+  type,
+  desc,
+})
+
+export const keyword = (schema: ReadonlyMap<Value, Value>, name: string): Value | undefined =>
+  schema.get(name)
+
+export function numberOf(schema: ReadonlyMap<Value, Value>, name: string): Num | undefined {
+  const value = schema.get(name)
+  return value instanceof Num ? value : undefined
+}
+
+const count = (schema: ReadonlyMap<Value, Value>, name: string): number | undefined => {
+  const value = numberOf(schema, name)
+  return value && Number(value.literal)
+}
+
+export const isInteger = (number: Num): boolean =>
+  toBigInt(number) !== undefined || Number.isInteger(Number(number.literal))
+
+export function numberErrors(
+  schema: ReadonlyMap<Value, Value>,
+  value: Num,
+  place: Place,
+): SchemaError[] {
+  const errors: SchemaError[] = []
+  const [multiple, min, max] = [
+    numberOf(schema, 'multipleOf'),
+    numberOf(schema, 'minimum'),
+    numberOf(schema, 'maximum'),
+  ]
+  const [above, below] = [schema.get('exclusiveMinimum'), schema.get('exclusiveMaximum')]
+  if (multiple && !isMultiple(value, multiple))
+    errors.push(errorAt(place, 'multiple_of', `Must be a multiple of ${shown(multiple)}`))
+  if (max && below !== true && compare(value, max) > 0)
+    errors.push(errorAt(place, 'number_lte', `Must be less than or equal to ${shown(max)}`))
+  const least = below === true ? max : below instanceof Num ? below : undefined
+  if (least && compare(value, least) >= 0)
+    errors.push(errorAt(place, 'number_lt', `Must be less than ${shown(least)}`))
+  if (min && above !== true && compare(value, min) < 0)
+    errors.push(errorAt(place, 'number_gte', `Must be greater than or equal to ${shown(min)}`))
+  const most = above === true ? min : above instanceof Num ? above : undefined
+  if (most && compare(value, most) <= 0)
+    errors.push(errorAt(place, 'number_gt', `Must be greater than ${shown(most)}`))
+  return errors
+}
+
+/** Go's `%v` of a rational that is decimal. */
+const shown = (number: Num): string => {
+  const value = Number(number.literal)
+  return Number.isSafeInteger(value) ? String(value) : number.literal
+}
+
+function isMultiple(value: Num, of: Num): boolean {
+  const [a, b] = [scaled(value), scaled(of)]
+  const places = Math.max(a.places, b.places)
+  const divisor = b.digits * 10n ** BigInt(places - b.places)
+  return divisor !== 0n && (a.digits * 10n ** BigInt(places - a.places)) % divisor === 0n
+}
+
+function scaled({ literal }: Num): { readonly digits: bigint; readonly places: number } {
+  const [, sign = '', whole = '0', fraction = '', exponent = '0'] =
+    /^(-?)(\d+)(?:\.(\d+))?(?:[eE]([+-]?\d+))?$/.exec(literal) ?? []
+  const shift = Number(exponent)
+  if (Math.abs(shift) > 400) throw failed('jsonschema: a number is too large')
+  const digits = BigInt(
+    `${sign}${whole}${fraction}${'0'.repeat(Math.max(0, shift - fraction.length))}`,
+  )
+  return { digits, places: Math.max(0, fraction.length - shift) }
+}
+
+export function stringErrors(
+  schema: ReadonlyMap<Value, Value>,
+  value: string,
+  place: Place,
+): SchemaError[] {
+  const errors: SchemaError[] = []
+  const length = [...value].length
+  const [min, max] = [count(schema, 'minLength'), count(schema, 'maxLength')]
+  if (min !== undefined && length < min)
+    errors.push(
+      errorAt(place, 'string_gte', `String length must be greater than or equal to ${min}`),
+    )
+  if (max !== undefined && length > max)
+    errors.push(errorAt(place, 'string_lte', `String length must be less than or equal to ${max}`))
+  const pattern = schema.get('pattern')
+  if (typeof pattern === 'string' && !matches(pattern, value))
+    errors.push(errorAt(place, 'pattern', `Does not match pattern '${pattern}'`))
+  const format = schema.get('format')
+  if (typeof format === 'string' && !hasFormat(format, value))
+    errors.push(errorAt(place, 'format', `Does not match format '${format}'`))
+  return errors
+}
+
+/** Linear in the text, as Go's own. */
+export function matches(pattern: string, text: string): boolean {
+  try {
+    return RE2JS.compile(pattern).matcher(text).find()
+  } catch {
+    throw failed(`jsonschema: invalid pattern ${JSON.stringify(pattern)}`)
+  }
+}
+
+export function arrayErrors(
+  schema: ReadonlyMap<Value, Value>,
+  value: readonly Value[],
+  place: Place,
+): SchemaError[] {
+  const errors: SchemaError[] = []
+  const [min, max] = [count(schema, 'minItems'), count(schema, 'maxItems')]
+  if (min !== undefined && value.length < min)
+    errors.push(errorAt(place, 'array_min_items', `Array must have at least ${min} items`))
+  if (max !== undefined && value.length > max)
+    errors.push(errorAt(place, 'array_max_items', `Array must have at most ${max} items`))
+  if (schema.get('uniqueItems') === true) {
+    const seen = new Map<string, number>()
+    for (const [at, one] of value.entries()) {
+      const text = goJson(one)
+      const before = seen.get(text)
+      if (before !== undefined)
+        errors.push(errorAt(place, 'unique', `array items[${before},${at}] must be unique`))
+      seen.set(text, at)
+    }
+  }
+  return errors
+}
+
+/** Sizes, required and additional properties; names and values are checked beside. */
+export function objectErrors(
+  schema: ReadonlyMap<Value, Value>,
+  value: ReadonlyMap<Value, Value>,
+  place: Place,
+): SchemaError[] {
+  const errors: SchemaError[] = []
+  const [min, max] = [count(schema, 'minProperties'), count(schema, 'maxProperties')]
+  if (min !== undefined && value.size < min)
+    errors.push(errorAt(place, 'array_min_properties', `Must have at least ${min} properties`))
+  if (max !== undefined && value.size > max)
+    errors.push(errorAt(place, 'array_max_properties', `Must have at most ${max} properties`))
+  const required = schema.get('required')
+  if (required !== undefined && isArray(required))
+    for (const name of required)
+      if (!value.has(name)) errors.push(errorAt(place, 'required', `${String(name)} is required`))
+  return errors
+}
+
+export function commonErrors(
+  schema: ReadonlyMap<Value, Value>,
+  value: Value,
+  place: Place,
+): SchemaError[] {
+  const errors: SchemaError[] = []
+  const field = place.length === 0 ? '(Root)' : place.join('.')
+  if (schema.has('const')) {
+    const wanted = schema.get('const') ?? null
+    if (compare(value, wanted) !== 0)
+      errors.push(errorAt(place, 'const', `${field} does not match: ${goJson(wanted)}`))
+  }
+  const allowed = schema.get('enum')
+  if (
+    allowed !== undefined &&
+    isArray(allowed) &&
+    !allowed.some((one) => compare(one, value) === 0)
+  )
+    errors.push(
+      errorAt(
+        place,
+        'enum',
+        `${field} must be one of the following: ${allowed.map((one) => goJson(one)).join(', ')}`,
+      ),
+    )
+  return errors
+}
+
+export const entriesOf = (value: Value | undefined): readonly (readonly [string, Value])[] =>
+  value !== undefined && isObject(value)
+    ? sortedEntries(value).map(([key, one]) => [String(key), one] as const)
+    : []
