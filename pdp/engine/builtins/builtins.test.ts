@@ -83,7 +83,12 @@ type Evaluated = {
 }
 
 /** Sets, whose order in JSON means nothing. */
-const sets = new Set(['net.cidr_expand', 'net.cidr_merge', 'net.cidr_contains_matches'])
+const sets = new Set([
+  'net.cidr_expand',
+  'net.cidr_merge',
+  'net.cidr_contains_matches',
+  'graph.reachable_paths',
+])
 const ordered = (name: string, answer: unknown): unknown =>
   sets.has(name) && Array.isArray(answer)
     ? answer.map((one) => JSON.stringify(one)).sort()

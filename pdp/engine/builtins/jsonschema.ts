@@ -251,9 +251,11 @@ function propertyErrors(
         )
       else inner.push(...validate(one, additional as Schema, root, [...place, name]))
     }
-    if (names !== undefined && validate(name, names as Schema, root, place).length > 0)
+    const wrong = names === undefined ? [] : validate(name, names as Schema, root, place)
+    if (wrong.length > 0)
       errors.push(
         errorAt(place, 'invalid_property_name', `Property name of "${name}" does not match`),
+        ...wrong,
       )
   }
   for (const [name, by] of entriesOf(properties)) {

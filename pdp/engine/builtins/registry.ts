@@ -5,6 +5,7 @@ import { crypto } from './crypto.ts'
 import { encoding } from './encoding.ts'
 import { globsMatch } from './globs-match.ts'
 import { graph } from './graph.ts'
+import { graphql } from './graphql.ts'
 import { json } from './json.ts'
 import { jsonschema } from './jsonschema.ts'
 import { jwtSign } from './jwt-sign.ts'
@@ -34,6 +35,7 @@ export const builtins: Builtins = {
   ...encoding,
   ...globsMatch,
   ...graph,
+  ...graphql,
   ...json,
   ...jsonschema,
   ...jwt,

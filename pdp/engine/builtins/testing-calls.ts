@@ -1,5 +1,12 @@
+import { documentCalls } from './testing-calls-documents.ts'
+import { joseCalls } from './testing-calls-jose.ts'
+import { timeCalls } from './testing-calls-time.ts'
+
 /** Calls of each builtin, arguments as Rego; ordinary ones, the edges, and ones that are errors. */
 export const calls: Readonly<Record<string, readonly string[]>> = {
+  ...documentCalls,
+  ...joseCalls,
+  ...timeCalls,
   'object.subset': [
     '{"a": {"b": 1}, "c": 2}, {"a": {"b": 1}}',
     '{"a": {"b": 1}}, {"a": {"b": 2}}',

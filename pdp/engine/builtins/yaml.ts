@@ -1,4 +1,5 @@
 import { isAlias, isCollection, parseDocument, visit } from 'yaml'
+import { BuiltinError } from '../errors.ts'
 import { type Num, num, type Value } from '../value.ts'
 import { failed, text } from './arguments.ts'
 import type { Builtins } from './builtin.ts'
@@ -7,6 +8,17 @@ import { goFloat } from './go/float.ts'
 /** YAML as OPA reads it: 1.1, through JSON. */
 export const yaml: Builtins = {
   'yaml.unmarshal': (args) => parse(text(args, 0)),
+  'yaml.is_valid': (args) => {
+    const [given] = args
+    if (typeof given !== 'string') return false
+    try {
+      parse(given)
+      return true
+    } catch (error) {
+      if (error instanceof BuiltinError) return false
+      throw error
+    }
+  },
 }
 
 /** Aliases that repeat what they name are few; more is an attack on memory. */
