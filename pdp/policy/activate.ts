@@ -6,7 +6,7 @@ import type { Revision } from '../contract/brand.ts'
 import type { ExtractionProfile } from '../contract/profile.ts'
 import { createEngine, type Engine } from '../engine/engine.ts'
 import { EngineError } from '../engine/errors.ts'
-import { createDocuments, documentOf } from './documents.ts'
+import { createDocuments, documentOf, packagesIn } from './documents.ts'
 import { mergeData } from './merge-data.ts'
 import type { ActivePolicy } from './policy.ts'
 
@@ -69,7 +69,7 @@ export function activatePolicy(
             error: { code: 'ENGINE_ENTRYPOINT', message: `policy has no entrypoint ${entrypoint}` },
           }
     },
-    document: createDocuments(byEntrypoint, data, bundles),
+    document: createDocuments(byEntrypoint, data, packagesIn(bundles)),
   }
 }
 

@@ -23,13 +23,12 @@ export const documentOf = (entrypoint: string): string =>
 export function createDocuments(
   engines: ReadonlyMap<string, Engine>,
   data: Uint8Array,
-  bundles: readonly BundleContents[],
+  { packages, unknown: uncompiled }: Packages,
 ): QueryDocument {
   const byDocument = new Map(
     [...engines].map(([name, engine]) => [documentOf(name), { name, engine }]),
   )
   const entrypoints = [...byDocument.keys()].map((name) => name.split('/'))
-  const packages = bundles.flatMap(packagesOf)
   let base: Value | undefined
   const baseData = (): Value => (base ??= parseValue(Buffer.from(data).toString()))
 
@@ -37,7 +36,7 @@ export function createDocuments(
     const above = longest(entrypoints.filter((one) => startsWith(path, one)))
     if (above) return part(above, path)
     const below = outermost(entrypoints.filter((one) => startsWith(one, path)))
-    const unknown = packages.find(
+    const unknown = uncompiled.find(
       (one) =>
         startsWith(path, one) ||
         (startsWith(one, path) && !below.some((entrypoint) => startsWith(one, entrypoint))),
@@ -50,6 +49,10 @@ export function createDocuments(
       if (answer.value !== undefined)
         value = place(value, entrypoint.slice(path.length), parseValue(answer.value))
     }
+    // A package without rules is an empty document.
+    for (const one of packages)
+      if (startsWith(one, path) && at(value, one.slice(path.length)) === undefined)
+        value = place(value, one.slice(path.length), new Map())
     return ok({ json: value === undefined ? undefined : toJson(value) })
 
     function part(entrypoint: Path, whole: Path): ReturnType<QueryDocument> {
@@ -86,6 +89,14 @@ const longest = (paths: readonly Path[]): Path | undefined =>
 const outermost = (paths: readonly Path[]): readonly Path[] =>
   paths.filter((one) => !paths.some((other) => other !== one && startsWith(one, other)))
 
+/** Where packages are, and those of them that may have rules which were not compiled as entrypoints. */
+export type Packages = { readonly packages: readonly Path[]; readonly unknown: readonly Path[] }
+
+export const packagesIn = (bundles: readonly BundleContents[]): Packages => ({
+  packages: bundles.flatMap(({ modules }) => [...modules.values()].map(packageOf)),
+  unknown: bundles.flatMap(packagesOf),
+})
+
 /** Where a bundle may have rules that were not compiled; all of its roots when it does not bring its sources. */
 function packagesOf({ wasm, modules, manifest, index }: BundleContents): readonly Path[] {
   if (!wasm || index.complete) return []
@@ -95,7 +106,7 @@ function packagesOf({ wasm, modules, manifest, index }: BundleContents): readonl
 }
 
 /** `package a.b["c d"]`; the whole of data when it is not understood. */
-function packageOf(module: string): Path {
+export function packageOf(module: string): Path {
   const name = /^[ \t]*package[ \t]+(\S.*)$/m.exec(module)?.[1] ?? ''
   const parts = [...name.matchAll(/^([A-Za-z_]\w*)|\.([A-Za-z_]\w*)|\[("(?:[^"\\]|\\.)*")\]/g)]
   return parts.map(([, first, next, quoted]) =>

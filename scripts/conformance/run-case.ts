@@ -10,7 +10,7 @@ import {
   sorted,
   type Value,
 } from '../../pdp/engine/value.ts'
-import { opaCode } from '../../pdp/policy/opa-code.ts'
+import { createDocuments, packageOf } from '../../pdp/policy/documents.ts'
 import { compileRego, RegoError } from '../compile-rego.ts'
 import type { Opa } from '../opa.ts'
 import type { ConformanceCase } from './cases.ts'
@@ -35,7 +35,7 @@ export async function runCase(
   if (!query) return { kind: 'excluded', reason: 'the query has a form that no rule can have' }
   let wasm: Uint8Array
   try {
-    wasm = await compileRego(opa, query.files, [query.entrypoint])
+    wasm = await compileRego(opa, query.files, query.entrypoints)
   } catch (error) {
     return refusedByCompiler(one, error)
   }
@@ -52,7 +52,9 @@ const fail = (why: string): Outcome => ({ kind: 'fail', why })
 
 type Query = {
   readonly files: ReadonlyMap<string, string>
-  readonly entrypoint: string
+  readonly entrypoints: readonly string[]
+  /** Of `data`; put together of the entrypoints when it is none of them. */
+  readonly path: readonly string[]
   /** The variable that the document's value is bound to; without one, the document is the set of bindings. */
   readonly variable?: string
 }
@@ -65,7 +67,9 @@ function readQuery(one: ConformanceCase): Query | undefined {
   const [, path, variable] = SIMPLE.exec(one.query) ?? []
   const simple = variable !== undefined && variable !== 'input' && !one.input_term
   if (simple && path !== undefined && definedByRules(one, path))
-    return { files, entrypoint: path.slice(1).replaceAll('.', '/'), variable }
+    return asking(files, [path.slice(1).replaceAll('.', '/')], path.slice(1).split('.'), variable)
+  const whole = /^\s*data\s*=\s*([A-Za-z_]\w*)\s*$/.exec(one.query)?.[1]
+  if (whole !== undefined) return asking(files, packagesOf(one), [], whole)
   const names = Object.keys(one.want_result?.[0] ?? {})
   const bindings = names.map((name) => `${JSON.stringify(name)}: ${name}`).join(', ')
   const given = one.input_term ? ` with input as ${one.input_term}` : ''
@@ -78,7 +82,23 @@ function readQuery(one: ConformanceCase): Query | undefined {
     'query.rego',
     `package conformance_query\n\nbindings contains {${bindings}} if {\n${body}\n}\n`,
   )
-  return { files, entrypoint: 'conformance_query/bindings' }
+  return asking(files, ['conformance_query/bindings'], ['conformance_query', 'bindings'])
+}
+
+const asking = (
+  files: ReadonlyMap<string, string>,
+  entrypoints: readonly string[],
+  path: readonly string[],
+  variable?: string,
+): Query => ({ files, entrypoints, path, ...(variable !== undefined && { variable }) })
+
+/** Packages with rules that are in no other. */
+function packagesOf(one: ConformanceCase): string[] {
+  const modules = (one.modules ?? []).filter((module) =>
+    module.split('\n').some((line) => !/^\s*(?:#.*|package\s.*|import\s.*)?$/.test(line)),
+  )
+  const names = modules.map((module) => packageOf(module).join('/'))
+  return names.filter((name) => !names.some((other) => name.startsWith(`${other}/`)))
 }
 
 /** OPA compiles entrypoints for documents that rules make; others are data. */
@@ -110,13 +130,17 @@ function judge(
   const input =
     one.input === undefined || one.input === null ? undefined : JSON.stringify(one.input)
   const strict = one.strict_error === true
-  const answer = engine.evaluateText(query.entrypoint, input, { strict, time_ms: Date.now() })
+  const byEntrypoint = new Map(query.entrypoints.map((name) => [name, engine]))
+  const document = createDocuments(byEntrypoint, data, {
+    packages: query.path.length === 0 ? (one.modules ?? []).map(packageOf) : [],
+    unknown: [],
+  })
+  const answer = document(query.path, input, { strict, time_ms: Date.now() })
+  const got = answer.ok ? answer.value.json : undefined
   if (one.want_error_code || one.want_error) {
     if (answer.ok)
-      return fail(
-        `wanted ${one.want_error_code ?? one.want_error}, got ${answer.value ?? 'undefined'}`,
-      )
-    const code = opaCode(answer.error.code)
+      return fail(`wanted ${one.want_error_code ?? one.want_error}, got ${got ?? 'undefined'}`)
+    const { code } = answer.error
     if (one.want_error_code && code !== one.want_error_code)
       return fail(`wanted ${one.want_error_code}, got ${code}: ${answer.error.message}`)
     if (messages && !answer.error.message.includes(bareMessage(one.want_error ?? '')))
@@ -126,14 +150,13 @@ function judge(
   if (!answer.ok) return fail(`${answer.error.code}: ${answer.error.message}`)
   if (!one.want_result) return { kind: 'pass' }
   const wanted = bindingsOf(one.want_result, query)
-  const got = answer.value === undefined ? [] : parseValue(answer.value)
   const same =
     query.variable === undefined
-      ? sameBindings(got, wanted, one)
-      : sameDocument(answer.value, wanted, one)
+      ? sameBindings(got === undefined ? [] : parseValue(got), wanted, one)
+      : sameDocument(got, wanted, one)
   return same
     ? { kind: 'pass' }
-    : fail(`wanted ${JSON.stringify(one.want_result)}, got ${answer.value ?? 'undefined'}`)
+    : fail(`wanted ${JSON.stringify(one.want_result)}, got ${got ?? 'undefined'}`)
 }
 
 /** Without place and code, which are not part of our messages. */
