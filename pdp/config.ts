@@ -4,6 +4,7 @@ import { listener } from '../server/address.ts'
 import { secretSource } from '../server/secret.ts'
 import { bundleKeysConfig } from './bundle/keys.ts'
 import { bundleConfig } from './bundle/source/config.ts'
+import { decisionLogsConfig } from './decision-log/config.ts'
 import { PdpConfigError } from './errors.ts'
 
 /** `countersign.yaml` as the decision service reads it; other sections are the enforcement point's. */
@@ -61,6 +62,8 @@ const pdp = z
       .default([]),
     /** Every process of this machine may ask for decisions without a token. For development alone. */
     dangerously_allow_unauthenticated_loopback: z.boolean().default(false),
+    /** Decisions told of in OPA's format. */
+    decision_logs: decisionLogsConfig.prefault({}),
     /** Keys that bundles may be signed with, by id; `signing.keys` of a bundle names them. */
     bundle_keys: bundleKeysConfig.default({}),
     /** A candidate that is evaluated beside the live policy on real requests, and never enforced. */

@@ -6,6 +6,7 @@ export type PdpMetrics = {
   readonly decision_seconds: Histogram
   readonly cache: Counter<'result'>
   readonly shadow: Counter<'result'>
+  readonly decision_log: Counter<'sink' | 'result'>
   readonly activations: Counter<'bundle' | 'result'>
   readonly bundle_info: Gauge<'bundle' | 'revision'>
   readonly approvals: Counter<'event'>
@@ -30,6 +31,12 @@ export function createPdpMetrics(registry: Registry): PdpMetrics {
       name: name('decision_seconds'),
       help: 'Time to decide one request or one batch',
       buckets: [0.00002, 0.00005, 0.0001, 0.0003, 0.001, 0.003, 0.01, 0.1, 1],
+      registers,
+    }),
+    decision_log: new Counter({
+      name: name('decision_log_total'),
+      help: 'Events of the decision log by where they went and what became of them',
+      labelNames: ['sink', 'result'],
       registers,
     }),
     shadow: new Counter({

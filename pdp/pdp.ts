@@ -16,6 +16,8 @@ import type { PdpClient } from './contract/client.ts'
 import type { Decision } from './contract/decision.ts'
 import type { ActiveProfile } from './contract/profile.ts'
 import { ok } from './contract/result.ts'
+import { DECISION_ENTRYPOINT } from './decide/ask.ts'
+import type { DecisionLog } from './decision-log/log.ts'
 import { createDecider } from './decide/decide.ts'
 import { createDifferences } from './decide/differences.ts'
 import { createShadow } from './decide/shadow.ts'
@@ -37,6 +39,8 @@ export type PdpParts = {
   readonly approvers: Verifier
   /** Tokens of enforcement points, by name. */
   readonly peps: ReadonlyMap<string, string>
+  /** Tells of decisions in OPA's format. */
+  readonly decision_log?: DecisionLog
   /** Programs that ask through the other APIs. */
   readonly clients?: readonly Client[]
   /** Key that webhooks are signed with. */
@@ -81,7 +85,18 @@ export function createPdp({ pdp: config }: PdpConfig, parts: PdpParts): Pdp {
   })
   const decider = createDecider({
     policy: policies.current,
-    onDecision: shadow.observe,
+    onDecision: (made) => {
+      shadow.observe(made)
+      parts.decision_log?.record({
+        policy: made.policy,
+        decision_id: made.decision.id,
+        path: DECISION_ENTRYPOINT,
+        time_ms: now(),
+        input: made.input,
+        result: made.decision,
+        took_ns: Math.round(made.took_ms * 1e6),
+      })
+    },
     approvals: store.approvals,
     metrics,
     now,
@@ -145,6 +160,13 @@ export function createPdp({ pdp: config }: PdpConfig, parts: PdpParts): Pdp {
       shadow: store.shadow,
       policy: policies.current,
       decide: decider.decide,
+      onQuery: ({ input, result, ...query }) =>
+        parts.decision_log?.record({
+          ...query,
+          time_ms: now(),
+          input: input === undefined ? undefined : JSON.parse(input),
+          result: result === undefined ? undefined : JSON.parse(result),
+        }),
       now,
       url: (c) => publicUrl(c.req.raw.url),
       candidate: () => parts.candidate?.(),
@@ -191,6 +213,7 @@ export function createPdp({ pdp: config }: PdpConfig, parts: PdpParts): Pdp {
       await webhook?.close()
       await shadow.drained()
       await differences.close()
+      await parts.decision_log?.close()
       await listener?.close(grace_ms)
     },
   }

@@ -18,6 +18,7 @@ import { agentIssuer, DEMO_CLIENT_FILE, type DevIssuer, startDevIssuer } from '.
 import type { RunningStandIn } from '../dev/stand-ins.ts'
 import { clientCredentialsToken } from '../tokens.ts'
 import { type Configuration, loadConfiguration, StartError, within } from './config.ts'
+import { startDecisionLog } from './decision-log.ts'
 import { candidatePolicies, livePolicies } from './policies.ts'
 import { maskKey, ownPepToken, pepToken, required } from './secrets.ts'
 import { startStandIns } from './stand-ins.ts'
@@ -164,6 +165,13 @@ async function startPdp(
     ...(service_url && { service_url: await required(service_url, env, 'pdp.store.service_url') }),
   })
   closers.push(store.close)
+  const decision_log = startDecisionLog({
+    config: config.pdp.decision_logs,
+    base: configuration.base,
+    env,
+    metrics,
+    log,
+  })
   const peps = new Map<string, string>()
   for (const { name, token } of config.pdp.peps ?? [])
     peps.set(name, await required(token, env, `pdp.peps ${name}`))
@@ -187,6 +195,7 @@ async function startPdp(
     ...(candidates && { candidate: candidates.current }),
     metrics,
     registry,
+    ...(decision_log && { decision_log }),
     store,
     approvers,
     peps,
