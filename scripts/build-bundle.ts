@@ -71,7 +71,7 @@ export async function buildBundle(options: BuildOptions): Promise<BuiltBundle> {
     [`${DOCUMENTS}.rego`, documentsModule(documents)],
   ])
   const wasm = await located(opa, options.source, rego, () =>
-    compileRego(opa, compiled, entrypoints),
+    compileRego(opa, compiled, entrypoints, capabilitiesOf(options.source)),
   )
   const [index, cases] = await Promise.all([
     located(opa, options.source, rego, () => indexOf(opa, options.source, rego, wanted)),
@@ -205,12 +205,18 @@ async function located<T>(
     return await run()
   } catch (cause) {
     if (!(cause instanceof RegoError)) throw cause
-    const found = (await regoErrors(opa, rego)) ?? cause.message
+    const found = (await regoErrors(opa, rego, capabilitiesOf(source))) ?? cause.message
     const message = found.replace(/(\S+\.rego)(?=:\d)/g, (name) =>
       rego.has(name) ? join(source, name) : name,
     )
     throw new BuildError('BUILD_REGO', message, { cause })
   }
+}
+
+/** Beside the rules; a source without it may call whatever OPA has. */
+function capabilitiesOf(source: string): string | undefined {
+  const path = join(source, 'capabilities.json')
+  return existsSync(path) ? path : undefined
 }
 
 /** Top-level names of data and packages: what the bundle owns below `data`. */

@@ -1,6 +1,6 @@
 import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
-import { dirname, join } from 'node:path'
+import { dirname, join, resolve } from 'node:path'
 import { readArchive } from '../pdp/bundle/archive.ts'
 import type { Opa } from './opa.ts'
 
@@ -13,6 +13,7 @@ export class RegoError extends Error {}
  * Compiles rules to WebAssembly. They are compiled in a folder of their own, so that the module names its files the
  * same wherever they came from.
  * @param files rules by path, `a/b.rego`.
+ * @param capabilities path of a file that says what may be called.
  * @param entrypoints paths of documents, `a/b/c` for `data.a.b.c`.
  * @throws {RegoError}
  */
@@ -20,11 +21,13 @@ export async function compileRego(
   opa: Opa,
   files: ReadonlyMap<string, string | Uint8Array>,
   entrypoints: readonly string[],
+  capabilities?: string,
 ): Promise<Uint8Array> {
   return withRego(files, async (rules) => {
     const target = join(rules, '..', 'opa.tar.gz')
     // Never -O: it takes data that is loaded later as undefined, and a deny becomes an allow.
     const flags = ['--target', 'wasm', ...entrypoints.flatMap((path) => ['--entrypoint', path])]
+    if (capabilities !== undefined) flags.push('--capabilities', resolve(capabilities))
     const args = ['build', ...flags, '--output', target, ...[...files.keys()].sort()]
     const built = await opa.run(args, { cwd: rules })
     if (built.code !== 0) throw new RegoError((built.stderr || built.stdout).trim())
@@ -49,9 +52,13 @@ type Checked = {
 export function regoErrors(
   opa: Opa,
   files: ReadonlyMap<string, string | Uint8Array>,
+  capabilities?: string,
 ): Promise<string | undefined> {
   return withRego(files, async (rules) => {
-    const { stdout, stderr } = await opa.run(['check', '--format', 'json', '.'], { cwd: rules })
+    const limits = capabilities === undefined ? [] : ['--capabilities', resolve(capabilities)]
+    const { stdout, stderr } = await opa.run(['check', '--format', 'json', ...limits, '.'], {
+      cwd: rules,
+    })
     let checked: Checked
     try {
       checked = JSON.parse(stderr || stdout) as Checked

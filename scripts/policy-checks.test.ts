@@ -18,12 +18,14 @@ beforeEach(async () => {
     data: join(root, 'rego/data'),
     fixtures: join(root, 'rego/fixtures'),
     schemas: join(root, 'rego/schemas'),
+    capabilities: join(root, 'rego/capabilities.json'),
     cases: join(root, 'cases'),
   }
   parts = {
     opa,
     folders,
     bundle: () => Promise.resolve([]),
+    capabilities: () => Promise.resolve([]),
     engine: () => builtEngine(folders),
   }
 })

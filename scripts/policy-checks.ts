@@ -14,12 +14,23 @@ export type PolicyCheck = {
   readonly detail: string
   /** `file:line: what is wrong`; the line is left out where there is none. */
   readonly failures: readonly string[]
+  /** What it is made of, where that has names: unit tests, decision cases. */
+  readonly cases?: readonly CheckedCase[]
+  readonly seconds: number
+}
+
+export type CheckedCase = {
+  readonly name: string
+  readonly place: string
+  readonly failure?: string
 }
 
 export type PolicyCheckParts = {
   readonly opa: RunOpa
   /** A function that decides with the WASM engine, on rules and data built now from the sources. */
   readonly engine: () => Promise<(input: unknown) => unknown>
+  /** Says what is wrong with the file of capabilities; empty when it is what the engine has. */
+  readonly capabilities: () => Promise<readonly string[]>
   /** Says what differs between the committed bundle and one built now; empty when nothing does. */
   readonly bundle: () => Promise<readonly string[]>
   readonly folders: PolicyFolders
@@ -32,6 +43,8 @@ export type PolicyFolders = {
   /** Data that the tests of the rules run on. */
   readonly fixtures: string
   readonly schemas: string
+  /** What policy may call. */
+  readonly capabilities: string
   readonly cases: string
 }
 
@@ -40,13 +53,14 @@ export const policyFolders: PolicyFolders = {
   data: 'rego/data',
   fixtures: 'rego/fixtures',
   schemas: 'rego/schemas',
+  capabilities: 'rego/capabilities.json',
   cases: 'test/decisions',
 }
 
 /** Least coverage of each file of rules, percent. */
 export const LEAST_COVERAGE = 95
 
-type Outcome = Pick<PolicyCheck, 'detail' | 'failures'>
+type Outcome = Pick<PolicyCheck, 'detail' | 'failures' | 'cases'>
 
 /** A check, to be run when its line can be shown. Never rejects: a check that cannot be made has failed. */
 export type PolicyCheckRun = { readonly name: string; readonly run: () => Promise<PolicyCheck> }
@@ -56,6 +70,7 @@ export function policyChecks(parts: PolicyCheckParts): readonly PolicyCheckRun[]
   return [
     check('format', () => checkFormat(parts)),
     check('data', () => checkData(parts)),
+    check('capabilities', () => checkCapabilities(parts)),
     check('types', () => checkTypes(parts)),
     check('tests', () => checkTests(parts)),
     check('cases', () => checkCases(parts)),
@@ -66,12 +81,15 @@ export function policyChecks(parts: PolicyCheckParts): readonly PolicyCheckRun[]
 const check = (name: string, make: () => Promise<Outcome>): PolicyCheckRun => ({
   name,
   run: async () => {
+    const started = performance.now()
+    const seconds = (): number => (performance.now() - started) / 1000
     try {
       const outcome = await make()
-      return { name, ok: outcome.failures.length === 0, ...outcome }
+      return { name, ok: outcome.failures.length === 0, ...outcome, seconds: seconds() }
     } catch (error) {
       const message = error instanceof Error ? error.message : inspect(error)
-      return { name, ok: false, detail: 'could not be checked', failures: [message] }
+      const detail = 'could not be checked'
+      return { name, ok: false, detail, failures: [message], seconds: seconds() }
     }
   },
 })
@@ -94,12 +112,19 @@ async function checkData({ folders }: PolicyCheckParts): Promise<Outcome> {
   }
 }
 
+async function checkCapabilities({ capabilities }: PolicyCheckParts): Promise<Outcome> {
+  const failures = await capabilities()
+  return { detail: 'policy may call what the engine has, and nothing else', failures }
+}
+
 async function checkTypes({ opa, folders }: PolicyCheckParts): Promise<Outcome> {
   const stale = await staleSchemas(folders.schemas)
   const failures = stale.map((name) => `${folders.schemas}/${name}:1: run node scripts/schemas.ts`)
   const { code, stdout, stderr } = await opa([
     'check',
     '--strict',
+    '--capabilities',
+    folders.capabilities,
     '--schema',
     folders.schemas,
     folders.rules,
@@ -129,7 +154,15 @@ async function checkTests({ opa, folders }: PolicyCheckParts): Promise<Outcome> 
   const { data } = prepareData(await readPolicyData(folders.data))
   const fixture = prepareData(await readPolicyData(folders.fixtures)).data['countersign']
   return withJsonFile({ ...data, fixture }, async (path) => {
-    const tested = await opa(['test', '--format', 'json', folders.rules, path])
+    const tested = await opa([
+      'test',
+      '--format',
+      'json',
+      '--capabilities',
+      folders.capabilities,
+      folders.rules,
+      path,
+    ])
     if (!tested.stdout.trimStart().startsWith('['))
       return { detail: 'opa test', failures: located(tested.stderr || tested.stdout) }
     const report = JSON.parse(tested.stdout) as TestReport
@@ -138,9 +171,27 @@ async function checkTests({ opa, folders }: PolicyCheckParts): Promise<Outcome> 
       return {
         detail: `${failed.length} of ${report.length} tests fail`,
         failures: failed.map(({ location, name }) => `${location.file}:${location.row}: ${name}`),
+        cases: report.map(({ location, name, fail, error }) => ({
+          name,
+          place: `${location.file}:${location.row}`,
+          ...((fail === true || error !== undefined) && { failure: 'fails' }),
+        })),
       }
-    const covered = await opa(['test', '--coverage', '--format', 'json', folders.rules, path])
-    return coverage(JSON.parse(covered.stdout) as CoverageReport, report.length)
+    const covered = await opa([
+      'test',
+      '--coverage',
+      '--format',
+      'json',
+      '--capabilities',
+      folders.capabilities,
+      folders.rules,
+      path,
+    ])
+    const cases = report.map(({ location, name }) => ({
+      name,
+      place: `${location.file}:${location.row}`,
+    }))
+    return { ...coverage(JSON.parse(covered.stdout) as CoverageReport, report.length), cases }
   })
 }
 
@@ -168,14 +219,25 @@ async function checkCases({ opa, engine, folders }: PolicyCheckParts): Promise<O
   const inputs = cases.map((one) => one.input)
   const byOpa = await decideWithOpa(opa, { folder: folders.rules, data }, inputs)
   const decide = await engine()
-  const failures = cases.flatMap((one, at) => {
+  const checked = cases.map((one, at): CheckedCase => {
     const ours = decide(one.input)
     const differs = judge(one, ours)
     if (!isDeepStrictEqual(ours, byOpa[at]))
       differs.push(`the engine says ${JSON.stringify(ours)}, opa ${JSON.stringify(byOpa[at])}`)
-    return differs.map((what) => `${one.file}:${one.line}: ${one.description}: ${what}`)
+    return {
+      name: one.description,
+      place: `${one.file}:${one.line}`,
+      ...(differs.length > 0 && { failure: differs.join('; ') }),
+    }
   })
-  return { detail: `${cases.length} decisions, the same in opa and in the engine`, failures }
+  const failures = checked.flatMap(({ name, place, failure }) =>
+    failure === undefined ? [] : [`${place}: ${name}: ${failure}`],
+  )
+  return {
+    detail: `${cases.length} decisions, the same in opa and in the engine`,
+    failures,
+    cases: checked,
+  }
 }
 
 async function checkBundle({ bundle }: PolicyCheckParts): Promise<Outcome> {
