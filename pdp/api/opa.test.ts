@@ -2,7 +2,13 @@ import { request } from 'node:http'
 import { gzipSync } from 'node:zlib'
 import { OPAClient } from '@open-policy-agent/opa'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { compileRego } from '../../scripts/compile-rego.ts'
+import { findOpa } from '../../scripts/opa.ts'
+import { writeArchive } from '../bundle/archive.ts'
 import { DECISION_ENTRYPOINT } from '../decide/ask.ts'
+import { activatePolicy } from '../policy/activate.ts'
+import { loadPolicy, openBundle } from '../policy/load.ts'
+import type { ActivePolicy } from '../policy/policy.ts'
 import { deletion, httpRequest, startTestPdp, type TestPdp } from '../testing.ts'
 
 const token = 'client-token-of-this-test'
@@ -255,6 +261,89 @@ describe('who may ask', () => {
     } finally {
       await open.close()
     }
+  })
+})
+
+describe('a policy that is not the default one', () => {
+  const source = `package odd
+
+loops := count([1 | some x in numbers.range(1, 30000); some y in numbers.range(1, 30000)])
+
+number := input.n
+
+strict := to_number(input.text)
+`
+  const entrypoints = ['odd/loops', 'odd/number', 'odd/strict']
+  let before: ActivePolicy
+  beforeAll(async () => {
+    const found = await findOpa({ purpose: 'build' })
+    if (!found.ok) throw new Error(found.error.message)
+    const loaded = await loadPolicy('bundles/default.tar.gz')
+    if (!loaded.ok) throw loaded.error
+    before = loaded.value.policy
+    const odd = openBundle(
+      'odd',
+      writeArchive(
+        new Map<string, Uint8Array>([
+          [
+            '.manifest',
+            Buffer.from(
+              JSON.stringify({
+                revision: 'odd',
+                roots: ['odd'],
+                wasm: entrypoints.map((entrypoint) => ({ entrypoint, module: '/policy.wasm' })),
+              }),
+            ),
+          ],
+          ['odd.rego', Buffer.from(source)],
+          [
+            'policy.wasm',
+            await compileRego(
+              found.value,
+              new Map([['odd.rego', source.replace('30000', 'object.get(input, "to", 1)')]]),
+              entrypoints,
+            ),
+          ],
+        ]),
+      ),
+    )
+    it.activate(activatePolicy([odd, loaded.value.bundle], { config_digest: '', now: () => 0 }))
+  })
+  afterAll(() => it.activate(before))
+
+  test('that loops without end is cut off with OPA’s code, and the service goes on', async () => {
+    const slow = post('/v1/data/odd/loops', '{"input":{"to":30000}}')
+    const [answer, health] = await Promise.all([slow, fetch(`${it.url}/health`)])
+    expect(answer.status).toBe(500)
+    expect(await answer.json()).toMatchObject({
+      code: 'internal_error',
+      errors: [{ code: 'eval_cancel_error' }],
+    })
+    expect(health.status).toBe(200)
+    expect((await bodyOf(await post('/v1/data/odd/number', '{"input":{"n":1}}')))['result']).toBe(1)
+  })
+
+  test('gives numbers back as they were written', async () => {
+    for (const literal of ['12345678901234567890', '9007199254740993', '-0.1000', '1e400']) {
+      const response = await post('/v1/data/odd/number?pretty', `{"input":{"n":${literal}}}`)
+      expect(await response.text()).toContain(`"result": ${literal}`)
+    }
+  })
+
+  test('errors of builtins count when they are asked for', async () => {
+    const input = '{"input":{"text":"x"}}'
+    expect(await bodyOf(await post('/v1/data/odd/strict', input))).not.toHaveProperty('result')
+    const strict = await post('/v1/data/odd/strict?strict-builtin-errors', input)
+    expect(strict.status).toBe(500)
+    expect(await strict.json()).toMatchObject({ errors: [{ code: 'eval_builtin_error' }] })
+    const batch = await post(
+      '/v1/batch/data/odd/strict?strict-builtin-errors',
+      '{"inputs":{"a":{"text":"1"},"b":{"text":"x"}}}',
+    )
+    expect(batch.status).toBe(207)
+    expect(await batch.json()).toMatchObject({
+      responses: { a: { result: 1, http_status_code: '200' }, b: { http_status_code: '500' } },
+    })
   })
 })
 
