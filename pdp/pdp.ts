@@ -61,6 +61,8 @@ export type Pdp = {
   /** Of the policy that is active now. */
   readonly revision: () => Revision
   readonly health: () => Promise<Health>
+  /** `METHOD /path` of all that is served. */
+  readonly routes: () => readonly string[]
   /** Opens the API. @returns its URL. @throws {ListenError} */
   readonly listen: () => Promise<string>
   /** Ends the API; the store stays open. */
@@ -151,32 +153,31 @@ export function createPdp({ pdp: config }: PdpConfig, parts: PdpParts): Pdp {
     allow_unauthenticated_loopback: config.dangerously_allow_unauthenticated_loopback,
     verifier: parts.approvers,
   })
-  const api = getRequestListener(
-    createApi({
-      callers,
-      approvals,
-      records,
-      sessions: store.sessions,
-      shadow: store.shadow,
-      policy: policies.current,
-      decide: decider.decide,
-      onQuery: ({ input, result, ...query }) =>
-        parts.decision_log?.record({
-          ...query,
-          time_ms: now(),
-          input: input === undefined ? undefined : JSON.parse(input),
-          result: result === undefined ? undefined : JSON.parse(result),
-        }),
-      now,
-      url: (c) => publicUrl(c.req.raw.url),
-      candidate: () => parts.candidate?.(),
-      auditors: config.approvals.auditors,
-      profile,
-      health,
-      registry,
-      log,
-    }).fetch,
-  )
+  const app = createApi({
+    callers,
+    approvals,
+    records,
+    sessions: store.sessions,
+    shadow: store.shadow,
+    policy: policies.current,
+    decide: decider.decide,
+    onQuery: ({ input, result, ...query }) =>
+      parts.decision_log?.record({
+        ...query,
+        time_ms: now(),
+        input: input === undefined ? undefined : JSON.parse(input),
+        result: result === undefined ? undefined : JSON.parse(result),
+      }),
+    now,
+    url: (c) => publicUrl(c.req.raw.url),
+    candidate: () => parts.candidate?.(),
+    auditors: config.approvals.auditors,
+    profile,
+    health,
+    registry,
+    log,
+  })
+  const api = getRequestListener(app.fetch)
   const onRequest = (incoming: IncomingMessage, outgoing: ServerResponse): void => {
     const served =
       incoming.method === 'POST' && incoming.url === '/v1/decide'
@@ -196,6 +197,7 @@ export function createPdp({ pdp: config }: PdpConfig, parts: PdpParts): Pdp {
     client,
     revision,
     health,
+    routes: () => ['POST /v1/decide', ...app.routes.map(({ method, path }) => `${method} ${path}`)],
     async listen() {
       const { address, tls } = config.listen
       listener = await listen({

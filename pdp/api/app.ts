@@ -2,6 +2,7 @@ import { Hono } from 'hono'
 import { approvalRoutes } from './approvals.ts'
 import { type AuthzenParts, authzenRoutes } from './authzen.ts'
 import { type Api, refuse, reply } from './context.ts'
+import { openapiRoutes } from './openapi.ts'
 import { type OpaApiParts, opaRoutes } from './opa.ts'
 import { type PolicyApiParts, policyRoutes } from './policy.ts'
 import { problem } from './problem.ts'
@@ -21,6 +22,7 @@ export function createApi(parts: PolicyApiParts & OpaApiParts & AuthzenParts): A
   policyRoutes(app, parts)
   opaRoutes(app, parts)
   authzenRoutes(app, parts)
+  openapiRoutes(app)
   app.get('/health', async (c) => {
     // OPA's own question: are all bundles active?
     if (c.req.query('bundles') !== undefined || c.req.query('plugins') !== undefined) {

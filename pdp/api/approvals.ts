@@ -22,21 +22,21 @@ const MAX_WAIT_MS = 60_000
 
 const canonicalAction = z.looseObject({ type: z.string(), connection: z.string() })
 
-const demandBody = z.strictObject({
+export const demandBody = z.strictObject({
   request: decisionRequest,
   // Its digest tells whether it is what was decided on; its shape is the enforcement point's.
   action: canonicalAction,
   operation_id: z.string().min(1).max(128),
 })
 
-const useBody = z.strictObject({
+export const useBody = z.strictObject({
   action_digest: z.string().regex(/^[0-9a-f]{64}$/),
   decision_id: z.string().min(1).max(128),
   revision: z.string().min(1).max(128),
   operation_id: z.string().min(1).max(128),
 })
 
-const voteBody = z.strictObject({
+export const voteBody = z.strictObject({
   /** Of the action that the approver was shown. */
   action_digest: z.string().regex(/^[0-9a-f]{64}$/),
   comment: z.string().max(2000).optional(),
