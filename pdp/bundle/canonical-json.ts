@@ -1,4 +1,4 @@
-import { isArray, isObject, isSet, Num, parseValue, type Value } from '../engine/value.ts'
+import { isArray, isObject, isSet, keyText, Num, parseValue, type Value } from '../engine/value.ts'
 
 /**
  * JSON as OPA hashes it (OPA, "Signing": "structured files"): keys sorted by their bytes, literals of numbers as they
@@ -15,7 +15,7 @@ function write(value: Value): string {
   if (isArray(value)) return `[${value.map(write).join(',')}]`
   if (isObject(value))
     return `{${[...value]
-      .map(([key, one]) => [String(key), one] as const)
+      .map(([key, one]) => [keyText(key), one] as const)
       .sort(([a], [b]) => Buffer.compare(Buffer.from(a), Buffer.from(b)))
       .map(([key, one]) => `${goString(key)}:${write(one)}`)
       .join(',')}}`

@@ -91,8 +91,17 @@ describe('OPA and we take each other’s signatures', () => {
     await run(
       opa,
       [
-        ...['build', '--bundle', '.', '--output', join(folder, `${alg}.tar.gz`)],
-        ...['--verification-key', pub, '--verification-key-id', 'k', '--signing-alg', alg],
+        'build',
+        '--bundle',
+        '.',
+        '--output',
+        join(folder, `${alg}.tar.gz`),
+        '--verification-key',
+        pub,
+        '--verification-key-id',
+        'k',
+        '--signing-alg',
+        alg,
       ],
       { cwd: mine },
     )

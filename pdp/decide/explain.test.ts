@@ -148,7 +148,7 @@ describe('the cache', () => {
     expect(evaluations).toBe(1)
     expect(second).toMatchObject({ effect: 'allow', revision: policy.revision })
     expect('id' in first && 'id' in second && first.id !== second.id).toBe(true)
-    decide(admin())
+    void decide(admin())
     expect(evaluations).toBe(2)
     const { request } = deletion(policy.revision)
     void decide(request)
@@ -211,12 +211,12 @@ describe('a shadow', () => {
 
   test('counts what is the same, and samples', async () => {
     const same = shadowing(() => policy)
-    same.decide(read())
+    void same.decide(read())
     await same.shadow.drained()
     expect(same.differences).toEqual([])
     expect(await same.registry.metrics()).toContain('shadow_total{result="same"} 1')
     const none = shadowing(strict, 0)
-    none.decide(read())
+    void none.decide(read())
     await none.shadow.drained()
     expect(none.differences).toEqual([])
   })

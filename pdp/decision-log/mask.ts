@@ -17,7 +17,7 @@ export function maskEvent(event: DecisionEvent, said: unknown): Result<DecisionE
   const parsed = rules.safeParse(said)
   if (!parsed.success) return err(z.prettifyError(parsed.error))
   const masked: Masked = {
-    event: structuredClone(event) as Record<string, unknown>,
+    event: structuredClone<Record<string, unknown>>(event),
     erased: [],
     masked: [],
   }

@@ -221,7 +221,8 @@ export function toJson(value: Value): string {
   return JSON.stringify(value)
 }
 
-const keyText = (key: Value): string => (typeof key === 'string' ? key : toJson(key))
+/** A key as JSON has it: text as it is, other values as their JSON. */
+export const keyText = (key: Value): string => (typeof key === 'string' ? key : toJson(key))
 
 /** JSON's values as Rego's. @throws {BuiltinError} for numbers that JSON cannot have. */
 export function fromJson(json: unknown): Value {

@@ -102,17 +102,15 @@ async function opaBench(opa: Opa, input: unknown): Promise<number> {
     await writeFile(inputFile, JSON.stringify(input))
     const files = [dataFile, ...(await regoFiles('rego/countersign'))]
     const { code, stdout, stderr } = await opa.run([
-      ...[
-        'bench',
-        '--format',
-        'json',
-        '--benchmem=false',
-        '--count',
-        '1',
-        '--optimize-store-for-read-speed',
-        '--input',
-        inputFile,
-      ],
+      'bench',
+      '--format',
+      'json',
+      '--benchmem=false',
+      '--count',
+      '1',
+      '--optimize-store-for-read-speed',
+      '--input',
+      inputFile,
       ...files.flatMap((file) => ['--data', file]),
       'data.countersign.decision.decision',
     ])

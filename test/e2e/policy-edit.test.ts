@@ -53,9 +53,9 @@ type Decided = {
 function traffic() {
   const statuses = new Map<number, number>()
   const verdicts = new Map<string, Set<string>>()
-  let stopped = false
+  const state = { stopped: false }
   const gateway = async (): Promise<void> => {
-    while (!stopped) {
+    while (!state.stopped) {
       const response = await fetch(`${running.urls.pep}/customers/customers/c-1`, {
         headers: { authorization: `Bearer ${running.token}` },
       })
@@ -64,7 +64,7 @@ function traffic() {
     }
   }
   const service = async (): Promise<void> => {
-    while (!stopped) {
+    while (!state.stopped) {
       const { revision } = await health()
       const batch = (await ask(
         Array.from({ length: 20 }, () => decisionInput(revision)),
@@ -83,11 +83,11 @@ function traffic() {
     statuses,
     verdicts,
     async stop() {
-      stopped = true
+      state.stopped = true
       await done
     },
     async [Symbol.asyncDispose]() {
-      stopped = true
+      state.stopped = true
       await done.catch(() => {})
     },
   }

@@ -1,6 +1,6 @@
 import { createHmac, hash } from 'node:crypto'
 import { BuiltinError } from '../errors.ts'
-import { isArray, isObject, isSet, Num, toBigInt, type Value } from '../value.ts'
+import { isArray, isObject, isSet, Num, toBigInt, type Value, keyText } from '../value.ts'
 import { object } from './arguments.ts'
 import type { Builtins } from './builtin.ts'
 import { goJson } from './go/json.ts'
@@ -37,7 +37,7 @@ function requireTexts(
   if (missing.length > 0) throw wrong(operand, `missing required ${what}(s): ${listed(missing)}`)
   const bad = names.filter((name) => typeof given.get(name) !== 'string' || given.get(name) === '')
   if (bad.length > 0) throw wrong(operand, `invalid values for required ${what}(s): ${listed(bad)}`)
-  return Object.fromEntries(names.map((name) => [name, String(given.get(name))]))
+  return Object.fromEntries(names.map((name) => [name, keyText(given.get(name) ?? '')]))
 }
 
 type Request = {
@@ -64,7 +64,7 @@ function readRequest(given: ReadonlyMap<Value, Value>): Request {
       encodeURIComponent,
     ),
     headers: new Map(
-      [...(headers ?? new Map<Value, Value>())].map(([name, value]) => [String(name), value]),
+      [...(headers ?? new Map<Value, Value>())].map(([name, value]) => [keyText(name), value]),
     ),
     body: bodyOf(given),
   }

@@ -12,6 +12,7 @@ import {
   type ValueNode,
   type VariableDefinitionNode,
 } from 'graphql'
+import { assertNever } from '../../contract/result.ts'
 import { num, type Value } from '../value.ts'
 
 /** GraphQL's tree as gqlparser has it, which OPA uses, without what is empty: OPA documentation, "GraphQL". */
@@ -77,8 +78,15 @@ function rawOf(value: ValueNode): string {
     case Kind.LIST:
     case Kind.OBJECT:
       return ''
-    default:
+    case Kind.BOOLEAN:
       return String(value.value)
+    case Kind.INT:
+    case Kind.FLOAT:
+    case Kind.STRING:
+    case Kind.ENUM:
+      return value.value
+    default:
+      return assertNever(value)
   }
 }
 
@@ -283,5 +291,5 @@ function fieldsOf(one: DefinitionNode): Value[] {
     one.kind === Kind.INPUT_OBJECT_TYPE_EXTENSION
   )
     return inputs(one.fields)
-  return 'fields' in one ? fields(one.fields as readonly FieldDefinitionNode[] | undefined) : []
+  return 'fields' in one ? fields(one.fields) : []
 }

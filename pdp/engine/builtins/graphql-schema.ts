@@ -39,7 +39,7 @@ export function buildSchema(document: DocumentNode): GraphQLSchema {
     if (one.kind === Kind.DIRECTIVE_DEFINITION) directives.set(one.name.value, one)
     else if ('name' in one && one.name) types.set(one.name.value, one as TypeDefinitionNode)
   }
-  const builtIn = new Set([...types.keys()])
+  const builtIn = new Set(types.keys())
   const ownDirectives: DirectiveDefinitionNode[] = []
   for (const one of document.definitions) {
     if (one.kind === Kind.DIRECTIVE_DEFINITION) {
@@ -81,10 +81,7 @@ function addType(types: Types, one: TypeDefinitionNode): void {
 /** Also of a type that nobody defined. */
 function extendType(types: Types, extension: TypeDefinitionNode): void {
   const name = extension.name.value
-  const kind = String(extension.kind).replace(
-    'Extension',
-    'Definition',
-  ) as TypeDefinitionNode['kind']
+  const kind = extension.kind.replace('Extension', 'Definition') as TypeDefinitionNode['kind']
   const known = types.get(name)
   if (known && known.kind !== kind)
     throw wrong(`Cannot extend type ${name} because the base type is a ${known.kind}, not ${kind}.`)
@@ -275,12 +272,9 @@ function isCovariant(own: TypeNode, wanted: TypeNode, types: Types): boolean {
   const type = types.get(name)
   const target = types.get(other)
   if (target?.kind === Kind.UNION_TYPE_DEFINITION)
-    return target.types?.some((one) => one.name.value === name) === true
-  return (
-    type !== undefined &&
-    'interfaces' in type &&
-    type.interfaces?.some((one) => one.name.value === other) === true
-  )
+    return (target.types ?? []).some((one) => one.name.value === name)
+  const interfaces = type && 'interfaces' in type ? (type.interfaces ?? []) : []
+  return interfaces.some((one) => one.name.value === other)
 }
 
 function checkUses(

@@ -1,5 +1,5 @@
 import { RE2JS } from 're2js'
-import { isArray, isObject, Num, typeName, type Value } from '../value.ts'
+import { isArray, isObject, Num, typeName, type Value, keyText } from '../value.ts'
 import { failed } from './arguments.ts'
 import type { Schema } from './jsonschema-rules.ts'
 
@@ -45,7 +45,7 @@ const keywords: Readonly<Record<string, Check>> = {
     for (const type of isArray(value) ? value : [value])
       if (typeof type !== 'string' || !TYPES.includes(type))
         throw wrong(
-          `has a primitive type that is NOT VALID -- given: /${String(type)}/ Expected valid values are:[${TYPES.join(' ')}]`,
+          `has a primitive type that is NOT VALID -- given: /${keyText(type)}/ Expected valid values are:[${TYPES.join(' ')}]`,
         )
   },
   ...Object.fromEntries(
@@ -116,7 +116,7 @@ function check(schema: Value, path: string, depth: number): void {
   for (const [name, value] of schema) {
     const test =
       typeof name === 'string' && Object.hasOwn(keywords, name) ? keywords[name] : undefined
-    test?.(value, `${path}/${String(name)}`, depth + 1)
+    test?.(value, `${path}/${keyText(name)}`, depth + 1)
   }
 }
 

@@ -1,5 +1,5 @@
 import { RE2JS } from 're2js'
-import { compare, isArray, isObject, Num, sortedEntries, toBigInt, type Value } from '../value.ts'
+import { compare, isArray, isObject, Num, sortedEntries, type Value, keyText } from '../value.ts'
 import { failed } from './arguments.ts'
 import { goJson } from './go/json.ts'
 import { hasFormat } from './jsonschema-formats.ts'
@@ -17,9 +17,6 @@ export const errorAt = (place: Place, type: string, desc: string): SchemaError =
   desc,
 })
 
-export const keyword = (schema: ReadonlyMap<Value, Value>, name: string): Value | undefined =>
-  schema.get(name)
-
 export function numberOf(schema: ReadonlyMap<Value, Value>, name: string): Num | undefined {
   const value = schema.get(name)
   return value instanceof Num ? value : undefined
@@ -29,9 +26,6 @@ const count = (schema: ReadonlyMap<Value, Value>, name: string): number | undefi
   const value = numberOf(schema, name)
   return value && Number(value.literal)
 }
-
-export const isInteger = (number: Num): boolean =>
-  toBigInt(number) !== undefined || Number.isInteger(Number(number.literal))
 
 export function numberErrors(
   schema: ReadonlyMap<Value, Value>,
@@ -155,7 +149,7 @@ export function objectErrors(
   const required = schema.get('required')
   if (required !== undefined && isArray(required))
     for (const name of required)
-      if (!value.has(name)) errors.push(errorAt(place, 'required', `${String(name)} is required`))
+      if (!value.has(name)) errors.push(errorAt(place, 'required', `${keyText(name)} is required`))
   return errors
 }
 
@@ -189,5 +183,5 @@ export function commonErrors(
 
 export const entriesOf = (value: Value | undefined): readonly (readonly [string, Value])[] =>
   value !== undefined && isObject(value)
-    ? sortedEntries(value).map(([key, one]) => [String(key), one] as const)
+    ? sortedEntries(value).map(([key, one]) => [keyText(key), one] as const)
     : []

@@ -1,4 +1,13 @@
-import { isArray, isObject, Num, sortedEntries, toBigInt, typeName, type Value } from '../value.ts'
+import {
+  isArray,
+  isObject,
+  Num,
+  sortedEntries,
+  toBigInt,
+  typeName,
+  type Value,
+  keyText,
+} from '../value.ts'
 import { failed } from './arguments.ts'
 import type { Builtins } from './builtin.ts'
 import { parseJson } from './go/json.ts'
@@ -89,7 +98,7 @@ function typeError(
 ): SchemaError | undefined {
   const types = schema.get('type')
   if (types === undefined) return undefined
-  const wanted = (isArray(types) ? types : [types]).map(String)
+  const wanted = (isArray(types) ? types : [types]).map(keyText)
   const whole = value instanceof Num && isWhole(value)
   const given = value instanceof Num ? (whole ? 'integer' : 'number') : typeName(value)
   if (wanted.includes(given) || (given === 'integer' && wanted.includes('number'))) return undefined
@@ -164,7 +173,7 @@ function dependencies(
     if (!isArray(needs)) return validate(value, needs as Schema, root, place)
     return needs
       .filter((one) => !value.has(one))
-      .map((one) => errorAt(place, 'missing_dependency', `Has a dependency on ${String(one)}`))
+      .map((one) => errorAt(place, 'missing_dependency', `Has a dependency on ${keyText(one)}`))
   })
 }
 
@@ -236,7 +245,7 @@ function propertyErrors(
   const names = schema.get('propertyNames')
   const inner: SchemaError[] = []
   for (const [key, one] of sortedEntries(value)) {
-    const name = String(key)
+    const name = keyText(key)
     const matching = patterns.filter(([pattern]) => matches(pattern, name))
     for (const [, by] of matching)
       inner.push(...validate(one, by as Schema, root, [...place, name]))

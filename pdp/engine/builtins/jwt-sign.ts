@@ -1,5 +1,5 @@
 import { createPrivateKey, createSecretKey, type KeyObject } from 'node:crypto'
-import { isObject, type Value } from '../value.ts'
+import { isObject, type Value, keyText } from '../value.ts'
 import { failed, object, text } from './arguments.ts'
 import type { Builtins } from './builtin.ts'
 import { goJson, parseJson } from './go/json.ts'
@@ -31,7 +31,8 @@ function readHeader(header: string): { readonly alg: Algorithm; readonly type: V
   const value = parseJson(header)
   const name = isObject(value) ? value.get('alg') : undefined
   const alg = typeof name === 'string' ? algorithm(name) : undefined
-  if (!alg) throw failed(`missing or invalid 'alg' header: unknown JWS algorithm: ${String(name)}`)
+  if (!alg)
+    throw failed(`missing or invalid 'alg' header: unknown JWS algorithm: ${keyText(name ?? null)}`)
   const type = isObject(value) ? value.get('typ') : undefined
   return { alg, type: type === undefined || type === '' ? 'JWT' : type }
 }

@@ -1,5 +1,5 @@
 import { createSecretKey } from 'node:crypto'
-import { isArray, Num, type Value } from '../value.ts'
+import { isArray, Num, type Value, keyText } from '../value.ts'
 import { failed, object, text } from './arguments.ts'
 import type { Builtins, Host } from './builtin.ts'
 import { parseJsonObject } from './go/json.ts'
@@ -47,7 +47,7 @@ function readConstraints(given: ReadonlyMap<Value, Value>): Constraints {
     else if (name === 'secret') secret = textOf(name, value)
     else if (name === 'alg' || name === 'iss' || name === 'aud') rest[name] = textOf(name, value)
     else if (name === 'time') rest.time = timeOf(value)
-    else throw failed(`unknown token validation constraint: ${String(name)}`)
+    else throw failed(`unknown token validation constraint: ${keyText(name)}`)
   }
   if (keys && secret !== undefined && secret !== '') throw failed('duplicate key constraints')
   const secrets =

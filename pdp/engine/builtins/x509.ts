@@ -1,5 +1,5 @@
 import { createPrivateKey, type KeyObject } from 'node:crypto'
-import { type Value, fromJson } from '../value.ts'
+import { fromJson } from '../value.ts'
 import { failed, text } from './arguments.ts'
 import type { Builtins } from './builtin.ts'
 
@@ -10,7 +10,7 @@ export const x509: Builtins = {
     const given = text(args, 0)
     if (given === '') throw failed('failed to parse RSA private key: empty')
     const jwk = readRsa(given).export({ format: 'jwk' })
-    return fromJson(jwk as Record<string, unknown>) satisfies Value
+    return fromJson(jwk)
   },
 }
 

@@ -70,7 +70,13 @@ async function opaTrace(source: string, request: unknown): Promise<string> {
   return withJsonFile(data, (dataFile) =>
     withJsonFile(request, async (inputFile) => {
       const { stdout, stderr } = await found.value.run([
-        ...['eval', '--explain', 'notes', '--format', 'pretty', '--input', inputFile],
+        'eval',
+        '--explain',
+        'notes',
+        '--format',
+        'pretty',
+        '--input',
+        inputFile,
         ...[dataFile, ...files].flatMap((file) => ['--data', file]),
         'data.countersign.decision.decision',
       ])

@@ -20,11 +20,9 @@ export const layoutOf = (name: string): string =>
 
 /** Elements, the longer before those that they begin with. */
 const ELEMENTS = [
-  ...['January', 'Jan', 'Monday', 'Mon', 'MST', 'PM', 'pm', '2006', '002', '__2', '_2', '15'],
-  ...['01', '02', '03', '04', '05', '06', '1', '2', '3', '4', '5'],
-  ...['-07:00:00', '-070000', '-07:00', '-0700', '-07'],
-  ...['Z07:00:00', 'Z070000', 'Z07:00', 'Z0700', 'Z07'],
-]
+  'January Jan Monday Mon MST PM pm 2006 002 __2 _2 15 01 02 03 04 05 06 1 2 3 4 5',
+  '-07:00:00 -070000 -07:00 -0700 -07 Z07:00:00 Z070000 Z07:00 Z0700 Z07',
+].flatMap((line) => line.split(' '))
 
 /** One part of a layout: an element, or text as it is. */
 export type Part = { readonly element: string } | { readonly text: string }

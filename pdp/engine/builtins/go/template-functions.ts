@@ -1,6 +1,6 @@
 import { Num } from '../../value.ts'
 import { failed } from '../arguments.ts'
-import { type Dynamic, isArrayOf, isLiteral, isObjectOf, isTrue, text } from './template.ts'
+import { type Dynamic, isArrayOf, isLiteral, isObjectOf, isTrue, text } from './template-values.ts'
 
 type Fn = (args: readonly Dynamic[]) => Dynamic
 
@@ -40,6 +40,18 @@ const escape =
       .map(text)
       .join('')
       .replace(pattern, (mark) => table[mark] ?? mark)
+
+const JS_ESCAPES = {
+  '\\': '\\\\',
+  "'": "\\'",
+  '"': '\\"',
+  '<': '\\u003C',
+  '>': '\\u003E',
+  '&': '\\u0026',
+  '=': '\\u003D',
+  '\n': '\\u000A',
+  '\r': '\\u000D',
+}
 
 /** What templates may call; Go's own set, without `call`. */
 export const functions: Readonly<Record<string, Fn>> = {
@@ -89,13 +101,7 @@ export const functions: Readonly<Record<string, Fn>> = {
     { '<': '&lt;', '>': '&gt;', '&': '&amp;', '"': '&#34;', "'": '&#39;', '\0': '\ufffd' },
     /[<>&"'\0]/g,
   ),
-  js: escape(
-    {
-      ...{ '\\': '\\\\', "'": "\\'", '"': '\\"', '<': '\\u003C', '>': '\\u003E', '&': '\\u0026' },
-      ...{ '=': '\\u003D', '\n': '\\u000A', '\r': '\\u000D' },
-    },
-    /[\\'"<>&=\n\r]/g,
-  ),
+  js: escape(JS_ESCAPES, /[\\'"<>&=\n\r]/g),
   urlquery: (args) =>
     encodeURIComponent(args.map(text).join('').toWellFormed())
       .replace(/[!'()*]/g, (mark) => `%${mark.charCodeAt(0).toString(16).toUpperCase()}`)

@@ -1,4 +1,5 @@
-import { isArray, isObject, Num, sortedEntries, type Value } from '../../value.ts'
+import { assertNever } from '../../../contract/result.ts'
+import { sortedEntries, type Value } from '../../value.ts'
 import { failed } from '../arguments.ts'
 import {
   type Node,
@@ -8,14 +9,7 @@ import {
   type Template,
 } from './template-parse.ts'
 import { functions } from './template-functions.ts'
-
-/** A number that the template itself has; those of the variables are `json.Number`, which is text to Go. */
-export type Literal = { readonly literal: number }
-/** `undefined` is a key that is not there, and null. */
-export type Dynamic = Value | Literal | undefined
-
-export const isLiteral = (value: Dynamic): value is Literal =>
-  typeof value === 'object' && value !== null && !(value instanceof Num) && 'literal' in value
+import { type Dynamic, isArrayOf, isLiteral, isObjectOf, isTrue, text } from './template-values.ts'
 
 type Scope = Map<string, Dynamic>[]
 class Signal extends Error {
@@ -74,8 +68,11 @@ export function renderTemplate(source: string, variables: Value): string {
         run(body, value, [new Map([['$', value]])], depth + 1)
         return
       }
-      default:
+      case 'break':
+      case 'continue':
         throw new Signal(node.kind)
+      default:
+        assertNever(node)
     }
   }
 
@@ -153,7 +150,7 @@ export function renderTemplate(source: string, variables: Value): string {
         return { literal: Number(one.literal) }
       case 'function':
         return call([one], undefined, dot, scope)
-      default: {
+      case 'path': {
         const { root } = one
         const start =
           root === '.'
@@ -163,6 +160,8 @@ export function renderTemplate(source: string, variables: Value): string {
               : evaluate(root.pipe, dot, scope)
         return one.fields.reduce<Dynamic>(field, start)
       }
+      default:
+        return assertNever(one)
     }
   }
 
@@ -186,32 +185,6 @@ function field(value: Dynamic, name: string): Dynamic {
   throw error(`can't evaluate field ${name} in type interface {}`)
 }
 
-export const isArrayOf = (value: Dynamic): value is readonly Value[] =>
-  value !== undefined && !isLiteral(value) && isArray(value)
-export const isObjectOf = (value: Dynamic): value is ReadonlyMap<Value, Value> =>
-  value !== undefined && !isLiteral(value) && isObject(value)
-
 const notIterable = (_: Dynamic): never => {
   throw error("range can't iterate over the value")
-}
-
-/** Go's truth: not the zero of its type. A number of the variables is text, and true. */
-export function isTrue(value: Dynamic): boolean {
-  if (value === undefined || value === null || value === false || value === '') return false
-  if (isLiteral(value)) return value.literal !== 0
-  if (isArrayOf(value)) return value.length > 0
-  return isObjectOf(value) ? value.size > 0 : true
-}
-
-/** Go's `%v`. */
-export function text(value: Dynamic): string {
-  if (value === undefined || value === null) return '<nil>'
-  if (isLiteral(value)) return String(value.literal)
-  if (value instanceof Num) return value.literal
-  if (isArrayOf(value)) return `[${value.map(text).join(' ')}]`
-  if (isObjectOf(value))
-    return `map[${sortedEntries(value)
-      .map(([key, one]) => `${text(key)}:${text(one)}`)
-      .join(' ')}]`
-  return String(value)
 }
