@@ -10,13 +10,12 @@ import { createEngine, type Engine } from '../../pdp/engine/engine.ts'
 import { compileRego } from '../compile-rego.ts'
 import { findOpa, type Opa } from '../opa.ts'
 import { regoFiles } from '../policy-data/evaluate-opa.ts'
-import { readPolicyData } from '../policy-data/read.ts'
 import { prepareData } from '../prepare-data.ts'
+import { smallRequest, tablesWith } from './policy.ts'
 import { percentile, remark, type Report } from './report.ts'
 
 const ROUNDS = 5
 const EVALUATIONS = 20_000
-const GROUPS = 50
 const MEMORY_EVALUATIONS = 1_000_000
 
 /** One decision inside the process, ours and OPA's on the same policy and input; how cost and memory grow. */
@@ -30,7 +29,7 @@ export async function engine(report: Report): Promise<void> {
     engines.set(grants, createEngine({ wasm, data: await data(grants), revision: String(grants) }))
   const base = engines.get(200)
   if (!base) throw new Error('no engine')
-  const input = request()
+  const input = smallRequest('a'.repeat(40))
   remark(`engine: an input of ${JSON.stringify(input).length} bytes`)
 
   const ours: number[] = []
@@ -162,62 +161,5 @@ async function policyModule(opa: Opa): Promise<Uint8Array> {
 const CONFLICT = 'bench/conflict'
 const CONFLICTING = 'package bench\n\nconflict := 1 if input\n\nconflict := 2 if input\n'
 
-/** The policy's own tables, with grants of this many and no others. */
-async function data(grants: number): Promise<Record<string, unknown>> {
-  const sources = await readPolicyData('rego/data')
-  const own = (sources['grants'] as readonly { readonly connection: string }[]).map((one) => ({
-    ...one,
-  }))
-  const more = Array.from({ length: grants - own.length }, (_, n) => ({
-    id: `bench_${n}`,
-    description: 'A grant among many.',
-    who: { groups: [`group-${n % GROUPS}`] },
-    connection: 'customers',
-    http: {
-      methods: ['GET', 'POST'],
-      paths: [`/area-${Math.floor(n / GROUPS)}/items`, `/area-${n}/**`],
-    },
-  }))
-  return prepareData({ ...sources, grants: [...own, ...more] }).data
-}
-
-function request(): unknown {
-  return {
-    subject: {
-      type: 'agent',
-      id: 'demo-agent',
-      properties: {
-        issuer: 'https://login.example.com',
-        groups: ['group-7'],
-        scopes: ['openid'],
-        claims: { sub: 'demo-agent' },
-      },
-    },
-    action: { name: 'http.request' },
-    resource: {
-      type: 'http.path',
-      id: '/area-0/items',
-      properties: { connection: 'customers', kind: 'http' },
-    },
-    context: {
-      time_ms: 1_767_225_600_000,
-      session: { id: 's' },
-      source: {},
-      facts: {
-        detectors: {},
-        phrases: [],
-        paths: {},
-        incomplete: [],
-        http: {
-          method: 'GET',
-          path: '/area-0/items',
-          segments: ['area-0', 'items'],
-          query: {},
-          body_bytes: 0,
-          inspected: true,
-        },
-      },
-      facts_revision: 'a'.repeat(12),
-    },
-  }
-}
+const data = async (grants: number): Promise<Record<string, unknown>> =>
+  prepareData(await tablesWith(grants)).data

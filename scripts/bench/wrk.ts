@@ -11,6 +11,10 @@ export type Load = {
   readonly body: string
   readonly connections: number
   readonly seconds: number
+  /** Replaced in the body by a number that is another in every request. */
+  readonly counter?: string
+  /** Runs on this core alone. */
+  readonly core?: number
 }
 
 export type LoadResult = {
@@ -27,6 +31,13 @@ const lua = (text: string): string => {
   return `[${level}[${text}]${level}]`
 }
 
+/** Digits of one length, so that the length of the body stays. */
+const counting = (mark: string): string => `local template, n = wrk.body, 0
+request = function()
+  n = n + 1
+  return wrk.format(nil, nil, nil, (template:gsub(${lua(mark)}, string.format('%08d', n))))
+end`
+
 /** Runs wrk with one thread. Anything but a 2xx counts as an error. */
 export async function wrk(load: Load): Promise<LoadResult> {
   const folder = await mkdtemp(join(tmpdir(), 'countersign-wrk-'))
@@ -39,6 +50,7 @@ export async function wrk(load: Load): Promise<LoadResult> {
     `wrk.method = ${lua(load.method)}
 wrk.body = ${lua(load.body)}
 ${headers.join('\n')}
+${load.counter === undefined ? '' : counting(load.counter)}
 done = function(summary, latency)
   local e = summary.errors
   io.write(string.format('RESULT %d %d %f %f %d\\n', summary.requests, summary.duration,
@@ -57,7 +69,9 @@ end
       '-s',
       script,
     ]
-    const { stdout } = await promisify(execFile)('wrk', [...args, load.url])
+    const pinned = load.core === undefined ? [] : ['taskset', '-c', String(load.core)]
+    const [file = 'wrk', ...rest] = [...pinned, 'wrk', ...args, load.url]
+    const { stdout } = await promisify(execFile)(file, rest)
     const numbers = /RESULT (\d+) (\d+) ([\d.]+) ([\d.]+) (\d+)/.exec(stdout)?.slice(1).map(Number)
     const [requests, duration_us, p50_ms, p99_ms, errors] = numbers ?? []
     if (!requests || !duration_us || p50_ms === undefined || p99_ms === undefined) {
