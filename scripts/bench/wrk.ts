@@ -70,7 +70,7 @@ end
       script,
     ]
     const pinned = load.core === undefined ? [] : ['taskset', '-c', String(load.core)]
-    const [file = 'wrk', ...rest] = [...pinned, 'wrk', ...args, load.url]
+    const [file, ...rest] = [...pinned, 'wrk', ...args, load.url]
     const { stdout } = await promisify(execFile)(file, rest)
     const numbers = /RESULT (\d+) (\d+) ([\d.]+) ([\d.]+) (\d+)/.exec(stdout)?.slice(1).map(Number)
     const [requests, duration_us, p50_ms, p99_ms, errors] = numbers ?? []
