@@ -1,3 +1,4 @@
+import { frozen } from '../contract/frozen.ts'
 import { type Verdict, verdict as verdictShape } from '../contract/decision.ts'
 import type { ActivePolicy } from '../policy/policy.ts'
 import { createProjection, type Projection } from './projection.ts'
@@ -40,10 +41,22 @@ export function ask(policy: ActivePolicy, shown: unknown, text?: string): Verdic
   if (!answer.ok) return deny('pdp.error', `policy could not be evaluated: ${answer.error.message}`)
   if (answer.value === undefined)
     return deny('pdp.undefined', 'policy says nothing about this request')
-  const parsed = verdictShape.safeParse(answer.value)
-  return parsed.success
-    ? parsed.data
-    : deny('pdp.malformed', 'policy answered in a shape that is not a decision')
+  return verdictOf(answer.value)
+}
+
+/** The engine gives the same object for the same answer, so that each is checked once. */
+const verdicts = new WeakMap<object, Verdict>()
+
+function verdictOf(answer: unknown): Verdict {
+  const known = verdicts.get(answer as object)
+  if (known) return known
+  const parsed = verdictShape.safeParse(answer)
+  if (!parsed.success)
+    return deny('pdp.malformed', 'policy answered in a shape that is not a decision')
+  const verdict = frozen(parsed.data)
+  // Of an object that could be altered, nothing is remembered.
+  if (Object.isFrozen(answer)) verdicts.set(answer as object, verdict)
+  return verdict
 }
 
 export const deny = (rule: string, message: string): Verdict => ({

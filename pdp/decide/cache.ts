@@ -1,3 +1,4 @@
+import { frozen } from '../contract/frozen.ts'
 import type { Verdict } from '../contract/decision.ts'
 
 /** Verdicts by what policy was shown; bounded, the longest unused go first. Of one policy revision alone. */
@@ -36,10 +37,4 @@ export function createDecisionCache(mostBytes: number): DecisionCache {
     },
     set,
   }
-}
-
-function frozen<T>(value: T): T {
-  if (typeof value !== 'object' || value === null) return value
-  for (const part of Object.values(value)) frozen(part)
-  return Object.freeze(value)
 }

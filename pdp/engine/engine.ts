@@ -2,6 +2,7 @@ import { err, ok, type Result } from '../contract/result.ts'
 import type { Builtin, Host } from './builtins/builtin.ts'
 import { builtins as registry } from './builtins/registry.ts'
 import { EngineError, type EvaluationError, StrictError } from './errors.ts'
+import { createAnswerReader } from './answers.ts'
 import { checkedInput, inputJson } from './input.ts'
 import { Abort, createInstance, type Instance, link, OutOfSteps, type Table } from './instance.ts'
 import { compileModule, loadData, PAGE_BYTES, type PolicyModule } from './module.ts'
@@ -24,6 +25,7 @@ export type Engine = {
    * Never throws. Synchronous: a batch is a loop, without cost beside its items.
    * @param input what JSON can say, at most 512 levels deep; `undefined` for no input document.
    * @returns the document's value as JSON gives it, sets as sorted arrays; `undefined` where the policy has none.
+   * It must not be altered: evaluations that agree share it.
    */
   readonly evaluate: (
     entrypoint: string,
@@ -89,6 +91,7 @@ export function createEngine(options: EngineOptions): Engine {
     return createInstance(policy, snapshot, builtins, mostPages, spent)
   }
   let instance: Instance | undefined = renew(undefined)
+  const read = createAnswerReader()
 
   /** @returns the document as the module writes it. */
   const run = (
@@ -126,7 +129,7 @@ export function createEngine(options: EngineOptions): Engine {
       if (!json.ok) return json
       const answer = run(entrypoint, json.value, { input: () => input, strict, time_ms })
       if (!answer.ok || answer.value === undefined) return answer
-      return ok(jsonValue(answer.value))
+      return ok(read(answer.value))
     },
     evaluateText(entrypoint, input, { strict = false, time_ms } = {}) {
       const json = checkedInput(input)
@@ -166,15 +169,6 @@ function tryRenew(
     return renew(last)
   } catch {
     return undefined
-  }
-}
-
-/** Most documents are JSON as the module writes them; sets and keys that are no text are not. */
-function jsonValue(written: string): unknown {
-  try {
-    return JSON.parse(written)
-  } catch {
-    return JSON.parse(toJson(parseValue(written)))
   }
 }
 

@@ -4,9 +4,11 @@ import { type Num, num, type Value } from '../value.ts'
 import { failed, text } from './arguments.ts'
 import type { Builtins } from './builtin.ts'
 import { goFloat } from './go/float.ts'
+import { printYaml } from './go/yaml-print.ts'
 
 /** YAML as OPA reads it: 1.1, through JSON. */
 export const yaml: Builtins = {
+  'yaml.marshal': ([value = null]) => printYaml(value),
   'yaml.unmarshal': (args) => parse(text(args, 0)),
   'yaml.is_valid': (args) => {
     const [given] = args
