@@ -1,5 +1,5 @@
 import { compileCustom } from './detectors/custom.ts'
-import { Scanner } from './scan.ts'
+import { Inspector } from './inspector.ts'
 import { createTables, matchersFor } from './tables.ts'
 import { CountingSink } from './text.ts'
 import type { Counts, CustomDetector } from './types.ts'
@@ -21,8 +21,8 @@ export function compileFindings(
   const tables = createTables(matchers)
   return (text) => {
     const counts: Counts = {}
-    const scanner = new Scanner(tables, new CountingSink(counts), () => 'none', 0)
-    scanner.whole(text)
+    const inspector = new Inspector(tables, new CountingSink(counts), () => 'none', 0)
+    inspector.whole(text)
     return counts
   }
 }

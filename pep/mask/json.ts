@@ -1,18 +1,18 @@
 import { keyword } from './detectors/aws-key.ts'
 import { PepMaskError } from './errors.ts'
+import type { Inspector } from './inspector.ts'
 import { type Container, OpenContainers } from './json-keys.ts'
 import type { FieldPaths, FieldRule, PathState } from './json-path.ts'
 import { escaped, type JsonStringSink, readString, type StringPart } from './json-string.ts'
-import type { Scanner } from './scan.ts'
 import { count } from './text.ts'
 import type { Counts } from './types.ts'
 
 /** What a JSON masker needs; made by `compileMask`. */
 export type JsonParts = {
   readonly counts: Counts
-  readonly scanner: Scanner | undefined
+  readonly inspector: Inspector | undefined
   readonly sink: JsonStringSink
-  readonly observer: Scanner | undefined
+  readonly observer: Inspector | undefined
   readonly fields: FieldPaths
   /** The replacement for a value at a path; `undefined`: a container, or too long to hold. */
   readonly replaceField: (rule: FieldRule, value: string | undefined) => string
@@ -225,7 +225,7 @@ export class JsonScanner {
     if (rule !== undefined) this.#settle(at)
     else this.#settle(at + 1)
     this.#parts.sink.start()
-    this.#parts.scanner?.reset(this.#context)
+    this.#parts.inspector?.reset(this.#context)
     this.#parts.observer?.reset(this.#context)
     return this.#go(part, at + 1)
   }
@@ -236,18 +236,18 @@ export class JsonScanner {
   }
 
   #go(part: StringPart, from: number): number {
-    const { sink, scanner, observer } = this.#parts
+    const { sink, inspector, observer } = this.#parts
     if (this.#replacing !== undefined) {
       this.#collect(part)
     } else if (this.#dropping === undefined) {
       sink.feed(this.#s.slice(from, part.next), part.text.length, part.widths)
-      scanner?.push(part.text)
+      inspector?.push(part.text)
       observer?.push(part.text)
       if (part.ended) {
-        scanner?.end()
+        inspector?.end()
         observer?.end()
       }
-      if (scanner === undefined) sink.keep(part.text, 0, part.text.length)
+      if (inspector === undefined) sink.keep(part.text, 0, part.text.length)
       this.#out += sink.out
       sink.out = ''
     }
@@ -297,16 +297,16 @@ export class JsonScanner {
 
   /** Scans something complete. @returns whether it has to change; to what is in `sink.out`. */
   #scan(part: StringPart, from: number, context: string): boolean {
-    const { sink, scanner, observer } = this.#parts
+    const { sink, inspector, observer } = this.#parts
     if (observer !== undefined && !(context === '' && observer.isClean(part.text))) {
       observer.reset(context)
       observer.whole(part.text)
     }
-    if (scanner === undefined || (context === '' && scanner.isClean(part.text))) return false
+    if (inspector === undefined || (context === '' && inspector.isClean(part.text))) return false
     sink.start()
     sink.feed(this.#s.slice(from, part.next), part.text.length, part.widths)
-    scanner.reset(context)
-    scanner.whole(part.text)
+    inspector.reset(context)
+    inspector.whole(part.text)
     return sink.touched
   }
 

@@ -7,7 +7,8 @@ import { JsonStringSink } from './json-string.ts'
 import { FieldPaths, type FieldRule } from './json-path.ts'
 import { literalForms, LiteralMasker, literalMatcher } from './literal.ts'
 import { redacted, replacement } from './replace.ts'
-import { Scanner, type ValueUse } from './scan.ts'
+import type { ValueUse } from './scan.ts'
+import { Inspector } from './inspector.ts'
 import { createTables, matchersFor, type Tables } from './tables.ts'
 import { count, CountingSink, TextMasker, TextSink } from './text.ts'
 import {
@@ -115,9 +116,9 @@ function createMask(plan: Plan): Mask {
     value !== undefined && plan.literals.some((literal) => value.includes(literal))
       ? redacted('field')
       : replacement(rule.style, 'field', value, plan.keys, undefined)
-  const observer = (counts: Counts): Scanner | undefined =>
+  const observer = (counts: Counts): Inspector | undefined =>
     plan.observedTables &&
-    new Scanner(plan.observedTables, new CountingSink(counts), () => 'none', 0)
+    new Inspector(plan.observedTables, new CountingSink(counts), () => 'none', 0)
   const literals = (counts: Counts, forms: readonly string[]): LiteralMasker | undefined =>
     forms.length === 0
       ? undefined
@@ -125,8 +126,8 @@ function createMask(plan: Plan): Mask {
   const text = (): TextMasker => {
     const counts: Counts = {}
     const sink = new TextSink(counts, replace)
-    const scanner = plan.tables && new Scanner(plan.tables, sink, use, plan.budget)
-    return new TextMasker(counts, literals(counts, plan.forms), scanner, sink, observer(counts))
+    const inspector = plan.tables && new Inspector(plan.tables, sink, use, plan.budget)
+    return new TextMasker(counts, literals(counts, plan.forms), inspector, sink, observer(counts))
   }
   const json = (): ByteMasker => {
     const counts: Counts = {}
@@ -134,10 +135,10 @@ function createMask(plan: Plan): Mask {
       count(counts, matcher.name)
       return replace(matcher, value)
     })
-    const scanner = plan.jsonTables && new Scanner(plan.jsonTables, sink, use, plan.budget)
+    const inspector = plan.jsonTables && new Inspector(plan.jsonTables, sink, use, plan.budget)
     const parts = {
       counts,
-      scanner,
+      inspector,
       sink,
       observer: observer(counts),
       fields: plan.fields,

@@ -114,8 +114,9 @@ test('text that cannot be part of a finding goes out at once, the rest with the 
   expect(masker.push('(4111 1111 1111 111')).toBe('(')
   expect(masker.push('2,')).toBe('4111 1111 1111 1112,')
   expect(masker.push('see https://example.com')).toBe('see https://')
-  expect(masker.push('/')).toBe('example.com/')
-  expect(masker.push('漢字')).toBe('漢字')
+  // `com/` may be the beginning of base64.
+  expect(masker.push('/')).toBe('example.')
+  expect(masker.push('漢字')).toBe('com/漢字')
   expect(masker.push('bye')).toBe('')
   expect(masker.end()).toBe('bye')
 })

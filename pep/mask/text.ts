@@ -1,6 +1,7 @@
 import type { Matcher } from './detectors/matcher.ts'
 import type { LiteralMasker } from './literal.ts'
-import type { Scanner, Sink } from './scan.ts'
+import type { Inspector } from './inspector.ts'
+import type { Sink } from './scan.ts'
 import type { Counts } from './types.ts'
 
 /** What is found counts under its name. */
@@ -45,27 +46,27 @@ export class TextMasker {
   /** Findings so far, those of observing rules included. */
   readonly counts: Counts
   readonly #literals: LiteralMasker | undefined
-  readonly #scanner: Scanner | undefined
+  readonly #inspector: Inspector | undefined
   readonly #sink: TextSink
-  readonly #observer: Scanner | undefined
+  readonly #observer: Inspector | undefined
 
   constructor(
     counts: Counts,
     literals: LiteralMasker | undefined,
-    scanner: Scanner | undefined,
+    inspector: Inspector | undefined,
     sink: TextSink,
-    observer: Scanner | undefined,
+    observer: Inspector | undefined,
   ) {
     this.counts = counts
     this.#literals = literals
-    this.#scanner = scanner
+    this.#inspector = inspector
     this.#sink = sink
     this.#observer = observer
   }
 
   /** Code units held back because they may still become part of a finding. */
   get held(): number {
-    return (this.#literals?.held ?? 0) + (this.#scanner?.held ?? 0)
+    return (this.#literals?.held ?? 0) + (this.#inspector?.held ?? 0)
   }
 
   /**
@@ -84,9 +85,9 @@ export class TextMasker {
   }
 
   #mask(text: string, final: boolean): string {
-    if (this.#scanner === undefined) return text
-    this.#scanner.push(text)
-    if (final) this.#scanner.end()
+    if (this.#inspector === undefined) return text
+    this.#inspector.push(text)
+    if (final) this.#inspector.end()
     const out = this.#sink.out
     this.#sink.out = ''
     return out

@@ -1,6 +1,8 @@
 import * as fc from 'fast-check'
 import { RE2JS } from 're2js'
 import { expect, test } from 'vitest'
+import { hasBase64 } from '../base64.ts'
+import { isFoldable } from '../fold.ts'
 import { compileMask } from '../mask.ts'
 import { places, split, testKeys } from '../testing.ts'
 import { compileCustom } from './custom.ts'
@@ -71,6 +73,8 @@ for (const pattern of patterns) {
     const re2 = RE2JS.compile(pattern, RE2JS.LONGEST_MATCH)
     fc.assert(
       fc.property(text, places, (sample, cuts) => {
+        // RE2 does not look into what a text stands for.
+        fc.pre(!isFoldable(sample) && !hasBase64(sample))
         const expected = reference(re2, sample)
         expect(masked([sample])).toBe(expected)
         expect(masked(split(sample, cuts))).toBe(expected)

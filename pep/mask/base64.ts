@@ -1,0 +1,327 @@
+import type { Matcher } from './detectors/matcher.ts'
+import type { Sink } from './scan.ts'
+
+/** Characters of base64 in a row that are worth decoding: 12 bytes. Hardly a word is as long. */
+const LEAST = 16
+/** A line of MIME (RFC 2045 §6.8) or PEM (RFC 7468 §2) that goes on in the next has at least so many characters. */
+const LEAST_LINE = 60
+/** Four characters are three bytes; where the first one is depends on what stands in front. */
+const ALIGNMENTS = [0, 1, 2, 3]
+
+const CR = 13
+const LF = 10
+/** The six bits of each character in both alphabets (RFC 4648 §4, §5); 64: none. */
+const values = new Uint8Array(65_536).fill(64)
+const alphabet = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789'
+for (let value = 0; value < alphabet.length; value++) values[alphabet.charCodeAt(value)] = value
+for (const symbols of ['+/', '-_'])
+  for (let k = 0; k < 2; k++) values[symbols.charCodeAt(k)] = 62 + k
+
+const isBase64 = (unit: number): boolean => (values[unit] ?? 64) < 64
+/** Text that is encoded begins with a letter or a digit: a path does not. */
+const begins = (unit: number): boolean => (values[unit] ?? 64) < 62
+
+/** What looks into decoded text. */
+export type Decoded = {
+  readonly push: (text: string) => void
+  /** After it, it is as new. */
+  readonly end: () => void
+  readonly reset: (context: string) => void
+}
+
+/**
+ * Looks into base64 that stands in text which a scanner lets through: runs are decoded as they come, and what is found
+ * in them is replaced at the characters that hold it.
+ */
+export class Base64Sink implements Sink {
+  readonly #sink: Sink
+  readonly #decoded: (sink: Sink) => Decoded
+  /** The end of the text so far while it may become a run. */
+  #short = ''
+  /** In a run: characters of its line, and the break that may be inside it. */
+  #inRun = false
+  #line = 0
+  #break = ''
+  /** Made for the first run, used for all; each lets through to the next. */
+  #alignments: Alignment[] = []
+
+  /** @param decoded makes what scans the text of runs. */
+  constructor(sink: Sink, decoded: (sink: Sink) => Decoded) {
+    this.#sink = sink
+    this.#decoded = decoded
+  }
+
+  /** Code units of text that were neither kept nor dropped. */
+  get held(): number {
+    let held = this.#short.length + this.#break.length
+    for (const alignment of this.#alignments) held += alignment.held
+    return held
+  }
+
+  keep(text: string, from: number, to: number): void {
+    let at = from
+    while (at < to) {
+      if (this.#inRun) at = this.#goOn(text, at, to)
+      else if (this.#short !== '') at = this.#lengthen(text, at, to)
+      else at = this.#seek(text, at, to)
+    }
+  }
+
+  drop(units: number): void {
+    this.flush()
+    this.#sink.drop(units)
+  }
+
+  found(matcher: Matcher, value: string | undefined): void {
+    this.flush()
+    this.#sink.found(matcher, value)
+  }
+
+  /** The text ends here, or something else stands here. */
+  flush(): void {
+    if (this.#inRun) this.#endRun()
+    if (this.#short !== '') this.#endShort()
+  }
+
+  reset(): void {
+    this.#short = this.#break = ''
+    this.#inRun = false
+    for (const alignment of this.#alignments) alignment.reset()
+  }
+
+  /** Keeps what is before the next run, and what is too short for one. */
+  #seek(text: string, from: number, to: number): number {
+    const start = longRun(text, from, to)
+    if (start > from) this.#sink.keep(text, from, start)
+    if (to - start >= LEAST) {
+      this.#begin()
+      return start
+    }
+    if (start < to) this.#short = text.slice(start, to)
+    return to
+  }
+
+  /** Goes on with what may become a run. */
+  #lengthen(text: string, from: number, to: number): number {
+    const missing = LEAST - this.#short.length
+    let at = from
+    while (at < to && at - from < missing && isBase64(text.charCodeAt(at))) at++
+    this.#short += text.slice(from, at)
+    if (this.#short.length === LEAST) {
+      const begin = this.#short
+      this.#short = ''
+      this.#begin()
+      this.#goOn(begin, 0, LEAST)
+    } else if (at < to) {
+      this.#endShort()
+    }
+    return at
+  }
+
+  #begin(): void {
+    if (this.#alignments.length === 0) {
+      let sink = this.#sink
+      for (const skip of ALIGNMENTS) {
+        const alignment = new Alignment(sink, this.#decoded, skip)
+        this.#alignments.unshift(alignment)
+        sink = alignment
+      }
+    }
+    this.#inRun = true
+    this.#line = 0
+  }
+
+  /** @returns where the run ends, or `to`. */
+  #goOn(text: string, from: number, to: number): number {
+    let at = from
+    for (let begin = from; ;) {
+      while (at < to && isBase64(text.charCodeAt(at))) at++
+      if (at > begin) {
+        if (this.#break !== '') this.#line = 0
+        this.#line += at - begin
+        const part = this.#break + text.slice(begin, at)
+        this.#break = ''
+        this.#alignments[0]?.keep(part, 0, part.length)
+      }
+      if (at === to) return to
+      if (!this.#breaks(text.charCodeAt(at))) {
+        this.#endRun()
+        return at
+      }
+      begin = ++at
+    }
+  }
+
+  /** Whether a unit may be a break inside the run. */
+  #breaks(unit: number): boolean {
+    const first = this.#break === '' && this.#line >= LEAST_LINE && (unit === CR || unit === LF)
+    if (!first && !(this.#break === '\r' && unit === LF)) return false
+    this.#break += String.fromCharCode(unit)
+    return true
+  }
+
+  #endRun(): void {
+    this.#inRun = false
+    for (const alignment of this.#alignments) alignment.end()
+    const rest = this.#break
+    this.#break = ''
+    if (rest !== '') this.#sink.keep(rest, 0, rest.length)
+  }
+
+  #endShort(): void {
+    const short = this.#short
+    this.#short = ''
+    this.#sink.keep(short, 0, short.length)
+  }
+}
+
+/** Where the first run of `LEAST` characters begins, or one that the text ends in; `to` if there is none. */
+function longRun(text: string, from: number, to: number): number {
+  // Backwards from every `LEAST`th character: most words are over before.
+  let start = from
+  for (let end = from + LEAST; end <= to; end = start + LEAST) {
+    let at = end
+    while (at > start && isBase64(text.charCodeAt(at - 1))) at--
+    if (at === start && begins(text.charCodeAt(start))) return start
+    start = at === start ? start + 1 : at
+  }
+  let at = to
+  while (at > start && isBase64(text.charCodeAt(at - 1))) at--
+  while (at < to && !begins(text.charCodeAt(at))) at++
+  return at
+}
+
+/** Whether a text has a run that is worth decoding. */
+export const hasBase64 = (text: string): boolean =>
+  text.length - longRun(text, 0, text.length) >= LEAST
+
+/** As in `strings(1)`: so many characters of text in a row are no accident. */
+const LEAST_TEXT = 8
+/** Stands for a byte that is no text. */
+const NO_TEXT = '\u0001'
+
+/** ASCII, UTF-8 past it, and the zeros of UTF-16. */
+const isText = (byte: number): boolean =>
+  byte > 127 ? byte >= 0xa0 || byte < 0xc0 : byte >= 32 ? byte !== 127 : TEXT_CONTROLS.has(byte)
+const TEXT_CONTROLS = new Set([0, 9, 10, 13])
+
+/** Decodes runs whose first whole byte begins `skip` characters behind their first one. */
+class Alignment implements Sink {
+  readonly #sink: Sink
+  readonly #decoded: Decoded
+  readonly #skip: number
+  /** Characters that nothing was decided on, breaks of lines included. */
+  #raw = ''
+  /** Characters that came, and that went out or were dropped, breaks not counted. */
+  #chars = 0
+  #charsDone = 0
+  /** Bits of characters that no whole byte was made of yet. */
+  #bits = 0
+  #bitCount = 0
+  #bytesDone = 0
+  /** Text that may be too short to be any. */
+  #text = ''
+  #isText = false
+
+  constructor(sink: Sink, decoded: (sink: Sink) => Decoded, skip: number) {
+    this.#sink = sink
+    this.#skip = skip
+    this.#decoded = decoded({
+      keep: (_text, from, to) => {
+        this.#bytesDone += to - from
+        this.#keepDone()
+      },
+      drop: (bytes) => {
+        this.#bytesDone += bytes
+        const gone = this.#take(this.#skip + Math.ceil((this.#bytesDone * 8) / 6))
+        if (gone !== '') this.#sink.drop(gone.length)
+      },
+      found: (matcher, value) => this.#sink.found(matcher, value),
+    })
+  }
+
+  get held(): number {
+    return this.#raw.length
+  }
+
+  keep(text: string, from: number, to: number): void {
+    this.#raw += from === 0 && to === text.length ? text : text.slice(from, to)
+    let bytes = ''
+    for (let at = from; at < to; at++) {
+      const value = values[text.charCodeAt(at)] ?? 64
+      if (value === 64 || this.#chars++ < this.#skip) continue
+      this.#bits = ((this.#bits << 6) | value) & 0xffff
+      this.#bitCount += 6
+      if (this.#bitCount < 8) continue
+      this.#bitCount -= 8
+      bytes += this.#readable((this.#bits >> this.#bitCount) & 0xff)
+    }
+    if (bytes !== '') this.#decoded.push(bytes)
+    else this.#keepDone()
+  }
+
+  /** What is found in another alignment ends the run for this one. */
+  drop(units: number): void {
+    this.end()
+    this.#sink.drop(units)
+  }
+
+  found(matcher: Matcher, value: string | undefined): void {
+    this.end()
+    this.#sink.found(matcher, value)
+  }
+
+  end(): void {
+    if (this.#text !== '') this.#decoded.push(NO_TEXT.repeat(this.#text.length))
+    this.#decoded.end()
+    // Characters that hold no whole byte.
+    const rest = this.#raw
+    this.#start()
+    if (rest !== '') this.#sink.keep(rest, 0, rest.length)
+  }
+
+  reset(): void {
+    this.#start()
+    this.#decoded.reset('')
+  }
+
+  #start(): void {
+    this.#raw = this.#text = ''
+    this.#isText = false
+    this.#chars = this.#charsDone = this.#bits = this.#bitCount = this.#bytesDone = 0
+  }
+
+  /** The text of bytes, as soon as it is known to be text. */
+  #readable(byte: number): string {
+    if (!isText(byte)) {
+      const before = this.#text.length
+      this.#text = ''
+      this.#isText = false
+      return NO_TEXT.repeat(before + 1)
+    }
+    const char = String.fromCharCode(byte)
+    if (this.#isText) return char
+    this.#text += char
+    if (this.#text.length < LEAST_TEXT) return ''
+    const text = this.#text
+    this.#text = ''
+    this.#isText = true
+    return text
+  }
+
+  /** A character goes out when all of its bits have been decided on. */
+  #keepDone(): void {
+    const out = this.#take(this.#skip + Math.floor((this.#bytesDone * 8) / 6))
+    if (out !== '') this.#sink.keep(out, 0, out.length)
+  }
+
+  /** Takes the characters up to a place in the run. */
+  #take(upTo: number): string {
+    let at = 0
+    for (; this.#charsDone < upTo && at < this.#raw.length; at++)
+      if (isBase64(this.#raw.charCodeAt(at))) this.#charsDone++
+    const taken = this.#raw.slice(0, at)
+    this.#raw = this.#raw.slice(at)
+    return taken
+  }
+}
