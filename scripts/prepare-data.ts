@@ -185,7 +185,7 @@ function connection(name: string, read: Tables): PreparedConnection {
     deny,
     approvals,
     masks_disjoint: disjoint(masks),
-    masks: masks.map(({ where, detectors, fields, style, observe, except }) => ({
+    masks: masks.map(({ where, detectors, fields, style, observe, restore, except }) => ({
       ...exception(except),
       mask: {
         kind: 'mask',
@@ -194,6 +194,7 @@ function connection(name: string, read: Tables): PreparedConnection {
         ...(fields && { fields: [...new Set(fields)].sort() }),
         style,
         ...(observe && { observe }),
+        ...(restore && { restore }),
       },
     })),
     prompts: setting(read.prompts, name) ?? { forbidden_phrases: [] },

@@ -24,7 +24,10 @@ export type CanonicalAction =
       readonly type: 'anthropic.tool_use'
       readonly connection: string
       readonly tool: string
+      /** With values in place of the tokens that the session can restore. */
       readonly input: unknown
+      /** The input with its tokens, where it has any: what the tool gets unless policy restores them. */
+      readonly unrestored?: unknown
     }
   | {
       readonly type: 'anthropic.messages'

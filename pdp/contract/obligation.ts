@@ -16,6 +16,8 @@ export const maskObligation = z.strictObject({
   style: maskStyle,
   /** Count and record, alter nothing. */
   observe: z.boolean().optional(),
+  /** Of detectors in a request, `token` style: the reply has the values again. */
+  restore: z.boolean().optional(),
 })
 
 export const approveObligation = z.strictObject({
@@ -46,11 +48,15 @@ export const limitObligation = z.strictObject({
   timeout_ms: z.int().positive().optional(),
 })
 
+/** Values in place of their tokens in the input of a tool call, which would otherwise go out with the tokens. */
+export const restoreObligation = z.strictObject({ kind: z.literal('restore') })
+
 export const obligation = z.discriminatedUnion('kind', [
   maskObligation,
   approveObligation,
   recordObligation,
   limitObligation,
+  restoreObligation,
 ])
 
 export type MaskObligation = z.infer<typeof maskObligation>

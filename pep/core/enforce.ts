@@ -8,6 +8,8 @@ import type { Refusal } from './refusal.ts'
 export type Enforcement = {
   readonly mask_request: readonly MaskObligation[]
   readonly mask_response: readonly MaskObligation[]
+  /** Whether the input of this tool call gets the values of its tokens. */
+  readonly restore_input: boolean
   readonly record_body: 'full' | 'masked' | 'metadata'
   readonly limit: Readonly<Omit<LimitObligation, 'kind'>>
 }
@@ -15,6 +17,7 @@ export type Enforcement = {
 type Draft = {
   mask_request: MaskObligation[]
   mask_response: MaskObligation[]
+  restore_input: boolean
   record_body: Enforcement['record_body']
   limit: { -readonly [K in keyof Enforcement['limit']]: Enforcement['limit'][K] }
 }
@@ -31,6 +34,7 @@ const recordOrder = ['full', 'masked', 'metadata'] as const
 
 const keep: { [K in Obligation['kind']]: Keep<K> } = {
   mask: (obligation, support, draft) => {
+    if (obligation.restore && support.restore !== 'reply') return 'restore what it masks'
     if (obligation.columns !== undefined && !support.mask_columns) return 'mask columns'
     if (obligation.where === 'request') {
       if (!support.mask_request) return 'mask the request'
@@ -43,6 +47,11 @@ const keep: { [K in Obligation['kind']]: Keep<K> } = {
   },
   // The gate has dealt with it: an allow that still asks for approval is a contradiction.
   approve: () => 'approve an operation that is already allowed',
+  restore: (_obligation, support, draft) => {
+    if (support.restore !== 'input') return 'restore tokens'
+    draft.restore_input = true
+    return undefined
+  },
   record: (obligation, _support, draft) => {
     if (recordOrder.indexOf(obligation.body) > recordOrder.indexOf(draft.record_body)) {
       draft.record_body = obligation.body
@@ -81,7 +90,13 @@ export function enforce(
   decision: Decision,
   support: ObligationSupport,
 ): Result<Enforcement, Refusal> {
-  const draft: Draft = { mask_request: [], mask_response: [], record_body: 'full', limit: {} }
+  const draft: Draft = {
+    mask_request: [],
+    mask_response: [],
+    restore_input: false,
+    record_body: 'full',
+    limit: {},
+  }
   for (const obligation of decision.obligations) {
     const failed = keepOne(obligation, support, draft)
     if (failed !== undefined) {

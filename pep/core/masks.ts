@@ -2,6 +2,8 @@ import { createHmac } from 'node:crypto'
 import type { MaskObligation } from '../../pdp/contract/obligation.ts'
 import type { CustomDetector } from '../../pdp/contract/profile.ts'
 import { compileMask, type Mask } from '../mask/mask.ts'
+import { createRestorer, type Restorer } from '../mask/restore.ts'
+import { sessionTokens } from '../mask/tokens.ts'
 import type { Counts } from '../mask/types.ts'
 
 /** What masks are made with, besides what policy says. */
@@ -28,6 +30,14 @@ export type Masking = {
 export type Masks = {
   /** @throws {PepMaskError} PEP_MASK_CONFIG for a rule that cannot be kept: refuse, never leave it out. */
   readonly of: (rules: readonly MaskObligation[], material: MaskMaterial) => Masking
+  /**
+   * @param rules those that the request was masked with.
+   * @returns what makes restorers for texts of the reply; `undefined` when nothing may be restored.
+   */
+  readonly restoring: (
+    rules: readonly MaskObligation[],
+    session: string,
+  ) => (() => Restorer) | undefined
 }
 
 /** Most compiled masks that are kept; the oldest goes. */
@@ -38,6 +48,11 @@ export function createMasks(secret: Uint8Array): Masks {
   const derive = (purpose: string): Buffer => createHmac('sha256', secret).update(purpose).digest()
   const hash = derive('countersign/mask/hash/v1')
   const kept = new Map<string, Masking>()
+  // Whoever has the secret and the session has the key: every instance, as long as the session lasts.
+  const tokensOf = (session: string) =>
+    sessionTokens(
+      createHmac('sha512', secret).update(`countersign/mask/siv/v1\n${session}`).digest(),
+    )
 
   function compile(rules: readonly MaskObligation[], material: MaskMaterial): Masking {
     const altering = new Set<string>(['credential', 'field'])
@@ -45,11 +60,12 @@ export function createMasks(secret: Uint8Array): Masks {
       if (!rule.observe) rule.detectors?.forEach((name) => altering.add(name))
     }
     const token = derive(`countersign/mask/token/v1\n${material.session}`)
+    const restore = tokensOf(material.session)
     return {
       mask: compileMask(rules, {
         customs: material.customs,
         literals: material.literals,
-        keys: { hash, token },
+        keys: { hash, token, restore },
       }),
       ruled: rules.length > 0,
       fields: rules.some((rule) => !rule.observe && (rule.fields?.length ?? 0) > 0),
@@ -73,6 +89,12 @@ export function createMasks(secret: Uint8Array): Masks {
         kept.set(key, masking)
       }
       return masking
+    },
+    restoring(rules, session) {
+      const names = rules.flatMap((rule) => (rule.restore ? (rule.detectors ?? []) : []))
+      if (names.length === 0) return undefined
+      const tokens = tokensOf(session)
+      return () => createRestorer([...new Set(names)], tokens)
     },
   }
 }

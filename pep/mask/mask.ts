@@ -6,7 +6,7 @@ import { JsonScanner } from './json.ts'
 import { JsonStringSink } from './json-string.ts'
 import { FieldPaths, type FieldRule } from './json-path.ts'
 import { literalForms, LiteralMasker, literalMatcher } from './literal.ts'
-import { redacted, replacement } from './replace.ts'
+import { redacted, replacement, restorable } from './replace.ts'
 import type { ValueUse } from './scan.ts'
 import { Inspector } from './inspector.ts'
 import { createTables, matchersFor, type Tables } from './tables.ts'
@@ -61,6 +61,7 @@ export function compileMask(rules: readonly MaskRule[], options: MaskOptions): M
     }
   }
   for (const name of styles.keys()) observed.delete(name)
+  const restorable = restorableNames(rules, options.keys)
   const fieldRules = rules.flatMap((rule) =>
     (rule.fields ?? []).map((path) => ({
       path,
@@ -73,6 +74,7 @@ export function compileMask(rules: readonly MaskRule[], options: MaskOptions): M
     jsonTables: tablesFor(styles.keys(), customs, (options.literals ?? []).map(literalMatcher)),
     observedTables: tablesFor(observed, customs, []),
     styles,
+    restorable,
     fields: new FieldPaths(fieldRules),
     hasFields: fieldRules.length > 0,
     forms: formsOf(options.literals ?? [], 'utf16'),
@@ -89,6 +91,8 @@ type Plan = {
   readonly jsonTables: Tables | undefined
   readonly observedTables: Tables | undefined
   readonly styles: ReadonlyMap<string, MaskStyle>
+  /** Detectors whose tokens the session can undo. */
+  readonly restorable: ReadonlySet<string>
   readonly fields: FieldPaths
   readonly hasFields: boolean
   readonly forms: readonly string[]
@@ -108,10 +112,14 @@ const valueUse = {
 function createMask(plan: Plan): Mask {
   const styleOf = (matcher: Matcher): MaskStyle => plan.styles.get(matcher.name) ?? 'redact'
   const use = (matcher: Matcher): ValueUse => valueUse[styleOf(matcher)]
-  const replace = (matcher: Matcher, value: string | undefined): string =>
-    value !== undefined && plan.literals.some((literal) => value.includes(literal))
-      ? redacted(matcher.name)
-      : replacement(styleOf(matcher), matcher.name, value, plan.keys, matcher.partial)
+  const replace = (matcher: Matcher, value: string | undefined): string => {
+    const { name, partial } = matcher
+    if (value !== undefined && plan.literals.some((literal) => value.includes(literal)))
+      return redacted(name)
+    if (plan.restorable.has(name) && styleOf(matcher) === 'token')
+      return restorable(name, value, plan.keys)
+    return replacement(styleOf(matcher), name, value, plan.keys, partial)
+  }
   const replaceField = (rule: FieldRule, value: string | undefined): string =>
     value !== undefined && plan.literals.some((literal) => value.includes(literal))
       ? redacted('field')
@@ -209,6 +217,19 @@ function tablesFor(
 ): Tables | undefined {
   const matchers = [...literals, ...matchersFor(names, customs)]
   return matchers.length === 0 ? undefined : createTables(matchers)
+}
+
+/** A detector that any rule wants tokens of for good is not restored. */
+function restorableNames(rules: readonly MaskRule[], keys: MaskKeys): Set<string> {
+  const tokens = rules.filter((rule) => rule.style === 'token' && !rule.observe)
+  for (const rule of rules) {
+    if (!rule.restore) continue
+    if (rule.style !== 'token' || rule.observe || rule.fields !== undefined || !keys.restore)
+      throw new PepMaskError('PEP_MASK_CONFIG', 'only tokens of detectors can be restored')
+  }
+  const names = (restore: boolean): string[] =>
+    tokens.flatMap((rule) => ((rule.restore ?? false) === restore ? (rule.detectors ?? []) : []))
+  return new Set(names(true)).difference(new Set(names(false)))
 }
 
 const formsOf = (literals: readonly string[], unit: 'utf16' | 'latin1'): string[] => [

@@ -36,6 +36,12 @@ export function replacement(
   }
 }
 
+/** A token that the session can undo; a value too long for one is redacted. */
+export function restorable(name: FindingName, value: string | undefined, keys: MaskKeys): string {
+  const letters = value === undefined ? undefined : keys.restore?.seal(name, value)
+  return letters === undefined ? redacted(name) : `[${name}:t:${letters}]`
+}
+
 export const redacted = (name: FindingName): string => `[REDACTED:${name}]`
 
 /** The last four letters or digits, if that is at most a third of the value. */

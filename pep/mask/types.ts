@@ -47,6 +47,8 @@ export type MaskRule = {
   readonly style: MaskStyle
   /** Count, alter nothing. A rule that alters wins over one that observes. */
   readonly observe?: boolean | undefined
+  /** Of detectors in `token` style: the session can turn the tokens back into the values. */
+  readonly restore?: boolean | undefined
 }
 
 /** A detector that policy defines. */
@@ -59,12 +61,22 @@ export type CustomDetector = {
   readonly max_length: number
 }
 
+/** Tokens that the holder of the key turns back into their values; nothing is kept in a table. */
+export type SessionTokens = {
+  /** The same value has the same token. @returns letters; `undefined` for a value that is too long. */
+  readonly seal: (name: FindingName, value: string) => string | undefined
+  /** @returns `undefined` for letters that are no token of this key and name. */
+  readonly open: (name: string, letters: string) => string | undefined
+}
+
 /** Replacements depend on these; the same key gives the same replacement for the same value. */
 export type MaskKeys = {
   /** Key of the `hash` style, ≥ 16 bytes. */
   readonly hash: Uint8Array
   /** Key of the `token` style (≥ 16 bytes, one per session), or a function that makes the token: letters `a`–`p` only. */
   readonly token: Uint8Array | ((name: FindingName, value: string) => string)
+  /** Tokens of the session, for rules with `restore`. */
+  readonly restore?: SessionTokens
 }
 
 export type Counts = Partial<Record<FindingName, number>>

@@ -46,9 +46,15 @@ here := data.countersign.connections[input.resource.properties.connection]
 
 obligations := array.concat(masks, duties)
 
-duties := here.duties.tool_use if {
+duties := array.concat(here.duties.tool_use, restored) if {
 	input.action.name == "anthropic.tool_use"
 } else := here.duties.request
+
+# METADATA
+# description: |
+#   A tool gets the values that tokens stand for only by a grant of its own: who writes into a prompt may ask the model
+#   to send a token somewhere.
+restored := [{"kind": "restore"} | accepted("restore_tools", input.context.facts.tool.name)]
 
 masks := configured_masks if {
 	here.masks_disjoint

@@ -135,7 +135,11 @@ export function addGrant(index: Index, grant: GrantSource): void {
       if (patterns) accepts[kind] = compileNames(patterns)
     }
     placeNames(index.models, anthropic.models, who, base(when, present(accepts)))
-    placeNames(index.tools, anthropic.tools, who, base(when, accepted))
+    const restores = anthropic.restore_tools && {
+      restore_tools: compileNames(anthropic.restore_tools),
+    }
+    const onTools = present({ ...accepted, ...restores })
+    placeNames(index.tools, anthropic.tools, who, base(when, onTools))
     place(index.all, who, base(when, accepted)) // requests that choose no model: the list of models
   }
 }

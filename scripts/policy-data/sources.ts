@@ -122,6 +122,8 @@ export const grants = z.array(
         .strictObject({
           models: names,
           tools: z.array(namePattern).default([]),
+          /** Tools whose inputs get values in place of the session's tokens; masks.yaml, `restore`. */
+          restore_tools: z.array(namePattern).optional(),
           server_tools: z.array(namePattern).optional(),
           mcp_servers: z.array(hostPattern).optional(),
           url_sources: z.array(hostPattern).optional(),
@@ -170,11 +172,22 @@ export const masks = z.array(
       fields: z.array(jsonPath).min(1).optional(),
       style: maskStyle,
       observe: z.boolean().default(false),
+      /** The session's replies have the values again. */
+      restore: z.boolean().default(false),
       except: who.optional(),
     })
     .refine(
       (value) => value.detectors !== undefined || value.fields !== undefined,
       'must name detectors or fields',
+    )
+    .refine(
+      (value) =>
+        !value.restore ||
+        (value.where === 'request' &&
+          value.style === 'token' &&
+          value.fields === undefined &&
+          !value.observe),
+      'restore is for detectors in requests, in token style, that are not only observed',
     ),
 )
 

@@ -141,6 +141,8 @@ function streamBlock(parts: ReplyParts, index: number, text: boolean): Block {
 
 function textChannel(parts: ReplyParts, type: string, field: string, watch: boolean): Channel {
   const masker: TextMasker = parts.mask.text()
+  // Only what the reader is told: thinking is signed, and what a tool gets is decided by itself.
+  const restorer = type === 'text_delta' ? parts.restorer?.() : undefined
   const checked = (out: string): string => {
     if (watch && altered(masker.counts, parts.altering)) {
       throw new ReplyCut(SIGNED_FINDING)
@@ -150,8 +152,8 @@ function textChannel(parts: ReplyParts, type: string, field: string, watch: bool
   return {
     type,
     field,
-    push: (text) => checked(masker.push(text)),
-    end: () => checked(masker.end()),
+    push: (text) => checked(masker.push(restorer ? restorer.push(text) : text)),
+    end: () => checked((restorer ? masker.push(restorer.end()) : '') + masker.end()),
     tally: () => parts.findings.add(masker.counts, parts.altering),
   }
 }

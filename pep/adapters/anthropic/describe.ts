@@ -47,7 +47,13 @@ export type OperationParts = Pick<Operation, 'caller' | 'connection' | 'signal'>
   readonly betas: readonly string[]
 }
 
-const keeps = { mask_request: true, mask_response: true, mask_columns: false, limits: [] } as const
+const keeps = {
+  mask_request: true,
+  mask_response: true,
+  mask_columns: false,
+  restore: 'reply',
+  limits: [],
+} as const
 
 /** The operation of `POST /v1/messages` and of `count_tokens`. */
 export function messagesOperation(

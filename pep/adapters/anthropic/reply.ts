@@ -1,9 +1,10 @@
 import type { Result } from '../../../pdp/contract/result.ts'
 import type { Findings, Masking } from '../../core/masks.ts'
 import type { Refusal } from '../../core/refusal.ts'
+import type { Restorer } from '../../mask/restore.ts'
 import type { Counts } from '../../mask/types.ts'
 import { rewrite } from '../../facts/json-text.ts'
-import { isFixed, isSigned } from '../../facts/anthropic-fields.ts'
+import { isFixed, isSigned, typeOf } from '../../facts/anthropic-fields.ts'
 
 /** A tool call of a reply, whole. */
 export type ToolCall = {
@@ -13,7 +14,11 @@ export type ToolCall = {
 }
 
 /** What text is masked with, and where findings are counted. */
-export type MaskingParts = Pick<Masking, 'mask' | 'altering'> & { readonly findings: Findings }
+export type MaskingParts = Pick<Masking, 'mask' | 'altering'> & {
+  readonly findings: Findings
+  /** Makes what puts values in place of their tokens in a text of the reply, before it is masked. */
+  readonly restorer?: (() => Restorer) | undefined
+}
 
 /** What a reply needs to be inspected; the same for JSON and for a stream. */
 export type ReplyParts = MaskingParts & {
@@ -38,7 +43,7 @@ export function altered(counts: Counts, altering: ReadonlySet<string>): boolean 
  * @throws {ReplyCut} when something was found in thinking, which must not be altered.
  */
 export function maskStrings(parts: MaskingParts, from: string, value: unknown): string {
-  if (!parts.mask.active) return from
+  if (!parts.mask.active && !parts.restorer) return from
   const whole = (text: string): { out: string; found: boolean } => {
     const masker = parts.mask.text()
     const out = masker.push(text) + masker.end()
@@ -61,11 +66,21 @@ export function maskStrings(parts: MaskingParts, from: string, value: unknown): 
         return {}
       }
       if (isFixed(key, parent, node)) return {}
-      const { out } = whole(node)
+      const { out } = whole(isTold(key, parent) ? restore(parts, node) : node)
       return out === node ? {} : { replace: () => JSON.stringify(out) }
     },
     undefined,
   )
+}
+
+/** Text that the model says to its reader: there values stand in place of their tokens again. */
+const isTold = (key: string | number | undefined, parent: unknown): boolean =>
+  key === 'cited_text' || (key === 'text' && typeOf(parent) === 'text')
+
+/** Puts values in place of tokens in a whole text. */
+export function restore({ restorer }: Pick<MaskingParts, 'restorer'>, text: string): string {
+  const one = restorer?.()
+  return one === undefined ? text : one.push(text) + one.end()
 }
 
 /** Masks a text of our own that quotes the reply. */

@@ -49,6 +49,7 @@ export async function respond(
     session: operation.caller.session.id,
   }
   const masking = parts.masks.of(enforcement.mask_response, material)
+  const restorer = parts.masks.restoring(enforcement.mask_request, material.session)
   const admit = createToolAdmission({
     gate: parts.gate,
     extraction: parts.extraction,
@@ -57,6 +58,7 @@ export async function respond(
     parent_id: operation.id,
     rules: enforcement.mask_response,
     masks: parts.masks,
+    restorer,
     material,
     findings,
     signal: exchange.signal,
@@ -67,7 +69,7 @@ export async function respond(
     if (code !== undefined) parts.metrics.refusals.inc({ connection: parts.name, code })
     return admitted
   }
-  const reply: ReplyParts = { ...masking, findings, admit: counted }
+  const reply: ReplyParts = { ...masking, findings, restorer, admit: counted }
   const decode = decoderOf(headerOf(response.headers, 'content-encoding'))
   const recording = new Recording(enforcement.record_body, masking.mask.literalBytes())
   const headers = headersOut(reply, response.headers)

@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { Registry } from 'prom-client'
+import type { CanonicalAction } from '../../../pdp/contract/action.ts'
 import type { DecisionId, Revision } from '../../../pdp/contract/brand.ts'
 import type { PdpClient } from '../../../pdp/contract/client.ts'
 import type { Decision, Verdict } from '../../../pdp/contract/decision.ts'
@@ -36,6 +37,8 @@ export type Gateway = {
   readonly events: string[]
   readonly records: JournalRecord[]
   readonly requests: DecisionRequest[]
+  /** Actions that approvals were demanded for. */
+  readonly demanded: CanonicalAction[]
   readonly forwarded: {
     readonly headers: IncomingMessage['headers']
     readonly body: Buffer
@@ -58,15 +61,18 @@ export const deny = (message: string): Verdict => ({
 export async function startGateway(
   upstream: Upstream,
   verdict: (request: DecisionRequest) => Verdict = allow,
+  session = 'session-1',
 ): Promise<Gateway> {
   const events: string[] = []
   const records: JournalRecord[] = []
   const requests: DecisionRequest[] = []
+  const demanded: CanonicalAction[] = []
   const forwarded: Gateway['forwarded'] = []
   const gateway = {
     events,
     records,
     requests,
+    demanded,
     forwarded,
     approval: 'pending' as ApprovalState,
     broken: false,
@@ -121,7 +127,7 @@ export async function startGateway(
     maxInputBytes: 1024 * 1024,
   }
   const front = await listen(
-    createServer((incoming, response) => void handle(parts, exchange(incoming, response))),
+    createServer((incoming, response) => void handle(parts, exchange(incoming, response, session))),
   )
   return Object.assign(gateway, {
     url: `http://127.0.0.1:${port(front)}`,
@@ -136,7 +142,7 @@ export async function startGateway(
 }
 
 function client(
-  gateway: { approval: ApprovalState; requests: DecisionRequest[] },
+  gateway: { approval: ApprovalState; requests: DecisionRequest[]; demanded: CanonicalAction[] },
   verdict: (request: DecisionRequest) => Verdict,
 ): PdpClient {
   const status = (): ApprovalStatus =>
@@ -175,7 +181,10 @@ function client(
           },
         }),
       ),
-    demandApproval: () => Promise.resolve(ok(status())),
+    demandApproval({ action }) {
+      gateway.demanded.push(action)
+      return Promise.resolve(ok(status()))
+    },
     async awaitApproval(_id, wait_ms) {
       const until = performance.now() + wait_ms
       while (gateway.approval === 'pending' && performance.now() < until) await sleep(5)
@@ -194,7 +203,11 @@ function client(
 export const sleep = (ms: number): Promise<void> =>
   new Promise((resolve) => setTimeout(resolve, ms))
 
-function exchange(incoming: IncomingMessage, outgoing: ServerResponse): HttpExchange {
+function exchange(
+  incoming: IncomingMessage,
+  outgoing: ServerResponse,
+  session: string,
+): HttpExchange {
   const gone = new AbortController()
   outgoing.on('close', () => {
     if (!outgoing.writableFinished) gone.abort()
@@ -211,7 +224,7 @@ function exchange(incoming: IncomingMessage, outgoing: ServerResponse): HttpExch
         id: 'agent-1',
         properties: { issuer: 'https://issuer.example', groups: [], scopes: [], claims: {} },
       },
-      session: { id: 'session-1' },
+      session: { id: session },
       source: {},
     },
   }

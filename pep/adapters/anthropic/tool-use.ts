@@ -10,10 +10,11 @@ import type { Caller, Operation } from '../../core/operation.ts'
 import type { Findings, MaskMaterial, Masks } from '../../core/masks.ts'
 import type { Refusal } from '../../core/refusal.ts'
 import { dataText } from '../../facts/anthropic.ts'
-import { parseStrict } from '../../facts/json-text.ts'
+import { parseStrict, rewrite } from '../../facts/json-text.ts'
 import { toolFacts } from '../../facts/tool.ts'
+import type { Restorer } from '../../mask/restore.ts'
 import type { Extraction } from './extraction.ts'
-import { type MaskingParts, maskJson, type ReplyParts, type ToolCall } from './reply.ts'
+import { type MaskingParts, maskJson, type ReplyParts, restore } from './reply.ts'
 
 export type ToolUseParts = {
   readonly gate: Gate
@@ -25,6 +26,8 @@ export type ToolUseParts = {
   /** Masks of the message's decision; those of the call's own decision come on top. */
   readonly rules: readonly MaskObligation[]
   readonly masks: Masks
+  /** Of the message: its tokens stand for values. */
+  readonly restorer: (() => Restorer) | undefined
   readonly material: MaskMaterial
   readonly findings: Findings
   readonly signal: AbortSignal
@@ -51,7 +54,14 @@ export function createToolAdmission(parts: ToolUseParts): ReplyParts['admit'] {
     if (!parsed.ok) return err({ code: 'bad_request', message: `its input is ${parsed.error}` })
     if (call.name.length > MAX_NAME)
       return err({ code: 'bad_request', message: 'its name is too long' })
-    const admitted = await parts.gate.admit(operation(parts, call, parsed.value, heartbeat))
+    const restored = restoreStrings(parts, call.input, parsed.value)
+    const decided: Decided = {
+      name: call.name,
+      written: call.input,
+      restored,
+      input: JSON.parse(restored) as unknown,
+    }
+    const admitted = await parts.gate.admit(operation(parts, decided, heartbeat))
     if (!admitted.ok) return admitted
     // `prepare` made it and the gate put it on record; without it nothing is known of what to release.
     const { body } = admitted.value
@@ -60,14 +70,23 @@ export function createToolAdmission(parts: ToolUseParts): ReplyParts['admit'] {
   }
 }
 
+/** A call as it is decided on: with the values that its tokens stand for, whether or not the tool will get them. */
+type Decided = {
+  readonly name: string
+  /** The input as the model wrote it, JSON. */
+  readonly written: string
+  /** The input with values in place of tokens, and the same parsed. */
+  readonly restored: string
+  readonly input: unknown
+}
+
 function operation(
   parts: ToolUseParts,
-  call: ToolCall,
-  input: unknown,
+  call: Decided,
   heartbeat: (() => void) | undefined,
 ): Operation {
   const { caller, connection, parent_id, signal } = parts
-  const body = Buffer.from(call.input)
+  const body = Buffer.from(call.restored)
   return {
     id: randomUUID() as string as OperationId,
     parent_id,
@@ -79,33 +98,63 @@ function operation(
       id: call.name,
       properties: { connection, kind: 'anthropic' },
     },
-    extract: (profile) => callFacts(parts.extraction, call, input, body.length, profile),
-    canonical: () => canonical(connection, call.name, input),
-    prepare: ({ mask_response }) => maskInput(parts, mask_response, call.input),
+    extract: (profile) => callFacts(parts.extraction, call, body.length, profile),
+    canonical: () => canonical(connection, call),
+    prepare: ({ mask_response, restore_input }) =>
+      maskInput(parts, mask_response, restore_input ? call.restored : call.written),
     exchange: {
       body_bytes: body.length,
       body_sha256: createHash('sha256').update(body).digest('hex'),
       body,
     },
-    keeps: { mask_request: false, mask_response: true, mask_columns: false, limits: [] },
+    keeps: {
+      mask_request: false,
+      mask_response: true,
+      mask_columns: false,
+      restore: 'input',
+      limits: [],
+    },
     forwards: false,
     ...(heartbeat && { heartbeat }),
     signal,
   }
 }
 
-function canonical(connection: string, tool: string, input: unknown): CanonicalAction {
-  return { type: 'anthropic.tool_use', connection, tool, input }
+/** What is approved is both: what the tool gets when policy restores tokens, and when it does not. */
+function canonical(
+  connection: string,
+  { name, written, restored, input }: Decided,
+): CanonicalAction {
+  return {
+    type: 'anthropic.tool_use',
+    connection,
+    tool: name,
+    input,
+    ...(written !== restored && { unrestored: JSON.parse(written) as unknown }),
+  }
+}
+
+function restoreStrings(parts: ToolUseParts, text: string, value: unknown): string {
+  if (!parts.restorer) return text
+  return rewrite(
+    text,
+    value,
+    (node) => {
+      if (typeof node !== 'string') return {}
+      const restored = restore(parts, node)
+      return restored === node ? {} : { replace: () => JSON.stringify(restored) }
+    },
+    undefined,
+  )
 }
 
 function callFacts(
   extraction: Extraction,
-  call: ToolCall,
-  input: unknown,
+  { name, input }: Decided,
   bytes: number,
   profile: ExtractionProfile,
 ): Facts {
-  const { incomplete, ...about } = toolFacts(call.name, input, bytes)
+  const { incomplete, ...about } = toolFacts(name, input, bytes)
   const { scan, paths, incomplete: missing } = extraction(profile)
   const { detectors, phrases } = scan.scan(dataText(input))
   const found = paths(input)

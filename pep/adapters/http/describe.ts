@@ -143,6 +143,7 @@ export function operationOf(
       mask_request: body !== undefined,
       mask_response: true,
       mask_columns: false,
+      restore: 'nowhere',
       limits: ['max_bytes', 'content_types', 'timeout_ms'],
     },
     forwards: true,

@@ -7,13 +7,15 @@ package countersign.lib.merge
 
 # Strictest first: redact keeps nothing; hash cannot be undone; token may be; partial shows a part.
 ranks := [
-	["redact", false], ["hash", false], ["token", false], ["partial", false],
-	["redact", true], ["hash", true], ["token", true], ["partial", true],
+	["redact", {}], ["hash", {}], ["token", {}], ["token", {"restore": true}], ["partial", {}],
+	["redact", observing], ["hash", observing], ["token", observing], ["partial", observing],
 ]
+
+observing := {"observe": true}
 
 masks(list) := [merged |
 	some where in ["request", "response"]
-	some rank, [style, observe] in ranks
+	some rank, [style, more] in ranks
 	parts := {part: sort(names) |
 		some part in ["detectors", "fields", "columns"]
 		names := at_rank(list, where, part, rank)
@@ -21,12 +23,8 @@ masks(list) := [merged |
 	}
 	count(parts) > 0
 	base := {"kind": "mask", "where": where, "style": style}
-	merged := object.union(object.union(base, parts), observed(observe))
+	merged := object.union(object.union(base, parts), more)
 ]
-
-observed(true) := {"observe": true}
-
-observed(false) := {}
 
 at_rank(list, where, part, rank) := {name |
 	some candidate in list
@@ -39,7 +37,9 @@ at_rank(list, where, part, rank) := {name |
 default rank_of(_) := 0
 
 rank_of(mask) := rank if {
-	some rank, [style, observe] in ranks
+	some rank, [style, more] in ranks
 	style == mask.style
-	observe == object.get(mask, "observe", false)
+	every key in ["observe", "restore"] {
+		object.get(more, key, false) == object.get(mask, key, false)
+	}
 }

@@ -17,6 +17,15 @@ test_observed_only_when_every_mask_observes if {
 	united([mask("partial", true), mask("redact", true)]) == [["redact", true]]
 }
 
+test_restored_only_when_every_token_may_be if {
+	restored := object.union(mask("token", false), {"restore": true})
+	[object.get(one, "restore", false) | some one in merge.masks([restored])] == [true]
+	[object.get(one, "restore", false) | some one in merge.masks([restored, mask("token", false)])] == [false]
+	united([restored, mask("partial", false)]) == [["token", false]]
+	united([restored, mask("redact", false)]) == [["redact", false]]
+	united([object.union(mask("partial", false), {"restore": true})]) == [["redact", false]]
+}
+
 test_the_order_of_masks_does_not_matter if {
 	united([mask("redact", true), mask("partial", false)]) == united([mask("partial", false), mask("redact", true)])
 }
