@@ -18,6 +18,7 @@ import type { ActiveProfile } from './contract/profile.ts'
 import { ok } from './contract/result.ts'
 import { DECISION_ENTRYPOINT } from './decide/ask.ts'
 import type { DecisionLog } from './decision-log/log.ts'
+import { createTaints } from './decide/taints.ts'
 import { createDecider } from './decide/decide.ts'
 import { createDifferences } from './decide/differences.ts'
 import { createShadow } from './decide/shadow.ts'
@@ -100,6 +101,7 @@ export function createPdp({ pdp: config }: PdpConfig, parts: PdpParts): Pdp {
       })
     },
     approvals: store.approvals,
+    taints: createTaints(store.taints),
     metrics,
     now,
   })

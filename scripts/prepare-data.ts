@@ -93,6 +93,10 @@ function checkReferences(read: Tables, known: readonly string[]): void {
     read.approvals.map(({ id }) => id),
   )
   unique(
+    'taints',
+    read.taints.map(({ id }) => id),
+  )
+  unique(
     'masks',
     read.masks.map(({ id }) => id),
   )
@@ -129,7 +133,12 @@ function checkReferences(read: Tables, known: readonly string[]): void {
       fail('detectors', `${custom.name}: ${error instanceof Error ? error.message : String(error)}`)
     }
   }
-  for (const table of ['deny', 'approvals'] as const) {
+  const tainting = new Set(read.taints.map((taint) => taint.id))
+  for (const table of ['deny', 'approvals'] as const)
+    for (const rule of read[table])
+      for (const name of rule.after ?? [])
+        one(table, rule.id, tainting, name, 'a taint of taints.yaml')
+  for (const table of ['deny', 'approvals', 'taints'] as const) {
     for (const rule of read[table]) {
       for (const name of rule.connections) connected(table, rule.id, name)
       for (const name of Object.keys(rule.findings ?? {}))
@@ -174,6 +183,9 @@ function connection(name: string, read: Tables): PreparedConnection {
     if (applies(rule.connections, name)) addRestriction(deny, 'deny', rule)
   for (const rule of read.approvals)
     if (applies(rule.connections, name)) addRestriction(approvals, 'approval', rule)
+  const taints = emptyIndex()
+  for (const rule of read.taints)
+    if (applies(rule.connections, name)) addRestriction(taints, 'taint', rule)
   const masks = read.masks.filter((mask) => applies(mask.connections, name))
   const limit = setting(read.limits, name)
   const body = setting(read.record, name)
@@ -184,6 +196,10 @@ function connection(name: string, read: Tables): PreparedConnection {
     grants,
     deny,
     approvals,
+    taints,
+    flows: [...read.deny, ...read.approvals].some(
+      (rule) => rule.after !== undefined && applies(rule.connections, name),
+    ),
     masks_disjoint: disjoint(masks),
     masks: masks.map(({ where, detectors, fields, style, observe, restore, except }) => ({
       ...exception(except),
@@ -214,6 +230,8 @@ function connection(name: string, read: Tables): PreparedConnection {
   }
 }
 
+const restrictionsOf = (read: Tables) => [...read.deny, ...read.approvals, ...read.taints]
+
 /** Whether no detector or field is named by two masks of one direction; then nothing has to be merged. */
 function disjoint(masks: Tables['masks']): boolean {
   const names = masks.flatMap(({ where, detectors = [], fields = [] }) =>
@@ -226,7 +244,7 @@ function disjoint(masks: Tables['masks']): boolean {
 function claimNames(read: Tables): string[] {
   const clauses: (Who | undefined)[] = [
     ...read.grants.map((grant) => grant.who),
-    ...[...read.deny, ...read.approvals].flatMap((rule) => [rule.who, rule.except]),
+    ...restrictionsOf(read).flatMap((rule) => [rule.who, rule.except]),
     ...read.masks.map((mask) => mask.except),
   ]
   return [...new Set(clauses.flatMap((who) => Object.keys(who?.claims ?? {})))].sort()
@@ -234,7 +252,7 @@ function claimNames(read: Tables): string[] {
 
 /** Whether a condition depends on the body of requests on this connection. */
 function mustInspect(read: Tables, name: string): boolean {
-  const rules = [...read.deny, ...read.approvals].filter((rule) => applies(rule.connections, name))
+  const rules = restrictionsOf(read).filter((rule) => applies(rule.connections, name))
   const grants = read.grants.filter((grant) => grant.connection === name)
   return (
     rules.some((rule) => rule.http?.body !== undefined || rule.findings !== undefined) ||
@@ -245,7 +263,7 @@ function mustInspect(read: Tables, name: string): boolean {
 
 /** Whatever a condition uses is extracted. */
 function profile(read: Tables, known: readonly string[]): ExtractionProfile {
-  const rules = [...read.deny, ...read.approvals]
+  const rules = restrictionsOf(read)
   const sorted = (names: Iterable<string>): string[] => [...new Set(names)].sort()
   const lists = new Set([
     ...Object.values(read.prompts).flatMap((prompt) => prompt.forbidden_phrases),

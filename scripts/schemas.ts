@@ -2,7 +2,7 @@ import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { isDeepStrictEqual } from 'node:util'
 import { z } from 'zod'
-import { context, decisionRequest } from '../pdp/contract/request.ts'
+import { context, decisionRequest, session } from '../pdp/contract/request.ts'
 import { connection } from './policy-data/prepared.ts'
 
 /**
@@ -10,9 +10,10 @@ import { connection } from './policy-data/prepared.ts'
  * neither the contract nor the prepared data has is an error where the policy is built.
  */
 
-/** What the engine sees: a decision request and the approval that only the PDP sets. */
+/** What the engine sees: a decision request, and the approval and taints that only the PDP sets. */
 export const policyInput = decisionRequest.extend({
   context: context.extend({
+    session: session.extend({ taints: z.array(z.string()).optional() }),
     approval: z
       .strictObject({ id: z.string(), approvers: z.array(z.string()), approved_ms: z.int() })
       .optional(),

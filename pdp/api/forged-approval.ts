@@ -1,7 +1,14 @@
-/** Only the decision service says that something was approved; whoever else says so is refused. */
-export const FORGED_APPROVAL = 'context.approval is set by the decision service alone; leave it out'
+/** Only the decision service says what was approved and what a session has seen; whoever else says so is refused. */
+export const FORGED_APPROVAL =
+  'context.approval and context.session.taints are set by the decision service alone; leave them out'
 
 export function claimsApproval(input: unknown): boolean {
   const { context } = (input ?? {}) as { readonly context?: unknown }
-  return typeof context === 'object' && context !== null && Object.hasOwn(context, 'approval')
+  if (!isObject(context)) return false
+  const { session } = context as { readonly session?: unknown }
+  return (
+    Object.hasOwn(context, 'approval') || (isObject(session) && Object.hasOwn(session, 'taints'))
+  )
 }
+
+const isObject = (value: unknown): value is object => typeof value === 'object' && value !== null

@@ -4,7 +4,8 @@ import type { ApprovalDemand, ApprovalStatus, ApprovalUse } from '../contract/ap
 import type { ApprovalId } from '../contract/brand.ts'
 import type { PdpError } from '../contract/client.ts'
 import { err, ok, type Result } from '../contract/result.ts'
-import { approveObligation, type Decider, requesterOf } from '../decide/decide.ts'
+import { approveObligation, type Decider } from '../decide/decide.ts'
+import { requesterOf } from '../decide/requester.ts'
 import type { PdpMetrics } from '../metrics.ts'
 import {
   type ApprovalQuery,
@@ -75,7 +76,7 @@ export function createApprovals(parts: ApprovalsParts): Approvals {
     if (action.connection !== connection || !request.action.name.startsWith(action.type))
       return refused('the action is of another connection or kind than the request')
     // From our own decision: who may approve is not what the enforcement point says.
-    const decision = decider.evaluate(request)
+    const decision = await decider.evaluate(request)
     const duty = decision.effect === 'approve' ? approveObligation(decision) : undefined
     if (!duty) return refused(`policy does not ask for approval: ${decision.effect}`)
     const result = await stored(() =>

@@ -11,11 +11,20 @@ export const reason = z.strictObject({
   message: z.string(),
 })
 
+/** What a decision has to do with the session so far, see `pdp/decide/taints.ts`. */
+const flow = z.strictObject({
+  /** It hangs on what the session has seen, and policy was not told. */
+  asks: z.literal(true).optional(),
+  /** What the session has seen once this is allowed. */
+  adds: z.array(z.string().min(1).max(64)).max(64).optional(),
+})
+
 /** What policy returns; the PDP adds `id` and `revision`. */
 export const verdict = z.strictObject({
   effect,
   reasons: z.array(reason),
   obligations: z.array(obligation),
+  flow: flow.optional(),
 })
 
 export const decision = z.strictObject({
@@ -24,6 +33,8 @@ export const decision = z.strictObject({
   reasons: z.array(reason),
   obligations: z.array(obligation),
   revision: z.string().transform((value) => value as Revision),
+  /** Taints of the session that policy decided with, where it asked for them. */
+  taints: z.array(z.string()).optional(),
   /** The approved approval that this decision rests on; it is consumed before anything is forwarded. */
   approval: z.strictObject({ id: z.string() }).optional(),
 })

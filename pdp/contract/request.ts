@@ -39,15 +39,17 @@ export const resource = z.strictObject({
   }),
 })
 
+export const session = z.strictObject({
+  /** Derived from issuer, subject and token session; never from what a client says. */
+  id: z.string().min(1).max(128),
+  /** What the client calls its session. A label, never trusted. */
+  label: z.string().max(256).optional(),
+})
+
 export const context = z.strictObject({
   /** The clock policy sees: milliseconds since the epoch, so that a decision can be replayed. */
   time_ms: z.int().nonnegative(),
-  session: z.strictObject({
-    /** Derived from issuer, subject and token session; never from what a client says. */
-    id: z.string().min(1).max(128),
-    /** What the client calls its session. A label, never trusted. */
-    label: z.string().max(256).optional(),
-  }),
+  session,
   source: z.strictObject({
     address: z.string().optional(),
     listener: z.string().optional(),

@@ -8,6 +8,7 @@ import { type ApprovalRow, StoreError } from '../store/store.ts'
 import { deletion } from '../testing.ts'
 import { DECISION_ENTRYPOINT } from './ask.ts'
 import { createDecider } from './decide.ts'
+import { noTaints } from './testing.ts'
 import { extractionProfile } from '../contract/profile.ts'
 import type { ActivePolicy } from '../policy/policy.ts'
 
@@ -33,6 +34,7 @@ function decider(
   return createDecider({
     policy: () => policy,
     approvals: { approvedFor },
+    taints: noTaints,
     metrics,
     now: () => 1000,
   })

@@ -9,11 +9,14 @@ import type { PdpMetrics } from '../metrics.ts'
 import type { ActivePolicy, CurrentPolicy } from '../policy/policy.ts'
 import type { ApprovalRow, ApprovalStore } from '../store/store.ts'
 import { ask, declaresInputs, deny, shownTo } from './ask.ts'
+import { requesterOf } from './requester.ts'
+import { type Taints, withTaints } from './taints.ts'
 import { createDecisionCache, type DecisionCache } from './cache.ts'
 
 export type DeciderParts = {
   readonly policy: CurrentPolicy
   readonly approvals: Pick<ApprovalStore, 'approvedFor'>
+  readonly taints: Taints
   readonly metrics: Pick<PdpMetrics, 'decisions' | 'decision_seconds' | 'cache'>
   readonly now: () => number
   /** Told of every decision on a real request, after it was made; must not throw. */
@@ -41,12 +44,12 @@ export type Decider = {
    */
   readonly decide: (request: DecisionRequest, policy?: ActivePolicy) => Decision | Promise<Decision>
   /** What policy says of a request that nobody approved. */
-  readonly evaluate: (request: DecisionRequest) => Decision
+  readonly evaluate: (request: DecisionRequest) => Promise<Decision>
 }
 
 /** Requests to decisions. Whatever goes wrong is a deny whose reason says what. */
 export function createDecider(parts: DeciderParts): Decider {
-  const { policy: current, approvals, metrics, now, onDecision } = parts
+  const { policy: current, approvals, taints, metrics, now, onDecision } = parts
   const caches = new WeakMap<ActivePolicy, DecisionCache>()
 
   /** Of each policy by itself: what one said is nothing to the next. */
@@ -58,95 +61,160 @@ export function createDecider(parts: DeciderParts): Decider {
     return made
   }
 
-  const decision = (verdict: Verdict, revision: Revision, approval?: string): Decision => ({
-    id: randomUUIDv7() as string as DecisionId,
-    ...verdict,
-    revision,
-    ...(approval !== undefined && { approval: { id: approval } }),
-  })
+  const decision = (judged: Judged, revision: Revision, approval?: string): Decision => {
+    const { flow: _, ...verdict } = judged.verdict
+    return {
+      id: randomUUIDv7() as string as DecisionId,
+      ...verdict,
+      revision,
+      ...(judged.taints && { taints: [...judged.taints] }),
+      ...(approval !== undefined && { approval: { id: approval } }),
+    }
+  }
 
   function judge(
     request: DecisionRequest,
     policy: ActivePolicy,
     approval?: ApprovalContext,
-  ): Verdict {
+  ): Judged {
     if (request.context.facts_revision !== policy.revision)
-      return deny(STALE_FACTS_RULE, 'the facts were made for another policy revision')
+      return judged(
+        request,
+        deny(STALE_FACTS_RULE, 'the facts were made for another policy revision'),
+      )
+    const input = approval ? approvedInput(request, approval) : request
+    const shown = shownTo(policy, input)
     // What an approval decides is never kept.
-    if (approval) return ask(policy, shownTo(policy, approvedInput(request, approval)))
-    const shown = shownTo(policy, request)
-    if (!declaresInputs(policy)) return ask(policy, shown)
+    if (approval || !declaresInputs(policy)) return judged(input, ask(policy, shown))
     const cache = cacheOf(policy)
     const key = JSON.stringify(shown)
     const known = cache.get(key)
     metrics.cache.inc({ result: known ? 'hit' : 'miss' })
-    if (known) return known
+    if (known) return judged(input, known)
     const verdict = ask(policy, shown, key)
     cache.set(key, verdict)
-    return verdict
+    return judged(input, verdict)
+  }
+
+  /** Asks again, with what the session has seen. */
+  async function judgeWithTaints(
+    request: DecisionRequest,
+    policy: ActivePolicy,
+    approval?: ApprovalContext,
+  ): Promise<Judged> {
+    let seen: readonly string[]
+    try {
+      seen = await taints.of(request)
+    } catch {
+      // Fail closed: what cannot be looked up may be anything.
+      return judged(request, deny('pdp.store', 'what the session has seen cannot be looked up now'))
+    }
+    const again = judge(withTaints(request, seen), policy, approval)
+    if (again.verdict.flow?.asks)
+      return judged(request, deny('pdp.malformed', 'policy asks for what it was told'))
+    return { ...again, taints: seen }
   }
 
   async function withApproval(
     request: DecisionRequest,
     policy: ActivePolicy,
-    first: Verdict,
-  ): Promise<{ readonly decision: Decision; readonly approval?: ApprovalContext }> {
+    first: Judged,
+  ): Promise<Judged> {
     const { action_digest } = request.context
-    const wanted = approveObligation(first)
-    if (action_digest === undefined || !wanted)
-      return { decision: decision(first, policy.revision) }
+    const wanted = approveObligation(first.verdict)
+    if (action_digest === undefined || !wanted) return first
     let row: ApprovalRow | undefined
     try {
       row = await approvals.approvedFor(requesterOf(request), action_digest, now())
     } catch {
       // Fail closed: an approval that cannot be looked up does not exist.
-      const refusal = deny('pdp.store', 'approvals cannot be looked up now; try again later')
-      return { decision: decision(refusal, policy.revision) }
+      return judged(
+        request,
+        deny('pdp.store', 'approvals cannot be looked up now; try again later'),
+      )
     }
-    if (!row || !suits(row, wanted)) return { decision: decision(first, policy.revision) }
+    if (!row || !suits(row, wanted)) return first
     const approval: ApprovalContext = {
       id: row.id,
       approvers: row.votes.filter((vote) => vote.approve).map((vote) => vote.approver.id),
       approved_ms: row.decided_ms ?? row.demanded_ms,
     }
-    const second = judge(request, policy, approval)
-    const made = decision(second, policy.revision, second.effect === 'allow' ? row.id : undefined)
-    return { decision: made, approval }
+    const second = first.taints
+      ? judge(withTaints(request, first.taints), policy, approval)
+      : judge(request, policy, approval)
+    const rests = second.verdict.effect === 'allow' && { approval: row.id }
+    return { ...second, ...(first.taints && { taints: first.taints }), ...rests }
+  }
+
+  /** Puts what the session will have seen into the store. */
+  async function commit(
+    request: DecisionRequest,
+    made: Judged,
+    given: Decision,
+  ): Promise<Decision> {
+    try {
+      const by = { decision_id: given.id, at_ms: now() }
+      await taints.add(request, made.verdict.flow?.adds ?? [], by)
+      return given
+    } catch {
+      // Fail closed: what nobody will remember is not shown.
+      const refusal = deny('pdp.store', 'what the session sees cannot be kept now; try again later')
+      return { ...decision(judged(request, refusal), given.revision), id: given.id }
+    }
   }
 
   return {
-    evaluate(request) {
+    async evaluate(request) {
       const policy = current()
-      return decision(judge(request, policy), policy.revision)
+      const first = judge(request, policy)
+      const made = first.verdict.flow?.asks ? await judgeWithTaints(request, policy) : first
+      return decision(made, policy.revision)
     },
     decide(request, policy = current()) {
       const started = performance.now()
       const first = judge(request, policy)
       const took_ms = performance.now() - started
       metrics.decision_seconds.observe(took_ms / 1000)
-      const made = (decision: Decision, approval?: ApprovalContext): Decision => {
-        metrics.decisions.inc({ effect: decision.effect })
-        const input = approval ? approvedInput(request, approval) : request
-        onDecision?.({ request, input, decision, policy, took_ms })
-        return decision
+      const told = (given: Decision, { input }: Judged): Decision => {
+        metrics.decisions.inc({ effect: given.effect })
+        onDecision?.({ request, input, decision: given, policy, took_ms })
+        return given
       }
-      if (first.effect !== 'approve') return made(decision(first, policy.revision))
-      return withApproval(request, policy, first).then(({ decision, approval }) =>
-        made(decision, approval),
-      )
+      const { effect, flow } = first.verdict
+      if (effect !== 'approve' && !flow) return told(decision(first, policy.revision), first)
+      return finish(request, policy, first).then(({ made, given }) => told(given, made))
     },
   }
+
+  /** All that needs the store. */
+  async function finish(
+    request: DecisionRequest,
+    policy: ActivePolicy,
+    first: Judged,
+  ): Promise<{ readonly made: Judged; readonly given: Decision }> {
+    let made = first.verdict.flow?.asks ? await judgeWithTaints(request, policy) : first
+    if (made.verdict.effect === 'approve') made = await withApproval(request, policy, made)
+    const given = decision(made, policy.revision, made.approval)
+    const adds = made.verdict.effect === 'allow' && made.verdict.flow?.adds !== undefined
+    return { made, given: adds ? await commit(request, made, given) : given }
+  }
 }
+
+/** What policy said, and of what. */
+type Judged = {
+  /** As policy was asked: with approval and taints, where there are any. */
+  readonly input: unknown
+  readonly verdict: Verdict
+  readonly taints?: readonly string[]
+  /** The approval that it rests on. */
+  readonly approval?: string
+}
+
+const judged = (input: unknown, verdict: Verdict): Judged => ({ input, verdict })
 
 const approvedInput = (request: DecisionRequest, approval: ApprovalContext) => ({
   ...request,
   context: { ...request.context, approval },
-})
-
-export const requesterOf = ({ subject }: DecisionRequest) => ({
-  issuer: subject.properties.issuer,
-  type: subject.type,
-  id: subject.id,
 })
 
 export const approveObligation = ({

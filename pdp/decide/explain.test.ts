@@ -1,3 +1,4 @@
+import { noTaints } from './testing.ts'
 import * as fc from 'fast-check'
 import { Registry } from 'prom-client'
 import { beforeAll, describe, expect, test } from 'vitest'
@@ -124,7 +125,7 @@ describe('the cache', () => {
     expect(() => Object.assign(found?.reasons[0] ?? {}, { rule: 'x' })).toThrow()
   })
 
-  test('decides as policy does without it, and never an approval', () => {
+  test('decides as policy does without it, and never an approval', async () => {
     let evaluations = 0
     const counting: ActivePolicy = {
       ...policy,
@@ -136,6 +137,7 @@ describe('the cache', () => {
     const { decide } = createDecider({
       policy: () => counting,
       approvals: { approvedFor: () => Promise.resolve(undefined) },
+      taints: noTaints,
       metrics: createPdpMetrics(new Registry()),
       now: () => 0,
     })
@@ -143,16 +145,16 @@ describe('the cache', () => {
       ...read(),
       context: { ...read().context, time_ms: 99, session: { id: 'other' } },
     }
-    const first = decide(read())
-    const second = decide(later)
+    const first = await decide(read())
+    const second = await decide(later)
     expect(evaluations).toBe(1)
     expect(second).toMatchObject({ effect: 'allow', revision: policy.revision })
-    expect('id' in first && 'id' in second && first.id !== second.id).toBe(true)
-    void decide(admin())
+    expect(first.id).not.toBe(second.id)
+    await decide(admin())
     expect(evaluations).toBe(2)
     const { request } = deletion(policy.revision)
-    void decide(request)
-    void decide(request)
+    await decide(request)
+    await decide(request)
     expect(evaluations).toBe(4)
   })
 })
@@ -185,6 +187,7 @@ describe('a shadow', () => {
     const { decide } = createDecider({
       policy: () => policy,
       approvals: { approvedFor: () => Promise.resolve(undefined) },
+      taints: noTaints,
       metrics,
       now: () => 0,
       onDecision: shadow.observe,
@@ -194,7 +197,7 @@ describe('a shadow', () => {
 
   test('records what the candidate would have decided, and the decision stays what it was', async () => {
     const { shadow, decide, differences, registry } = shadowing(strict)
-    expect(decide(read())).toMatchObject({ effect: 'allow' })
+    expect(await decide(read())).toMatchObject({ effect: 'allow' })
     expect(differences).toEqual([])
     await shadow.drained()
     expect(differences).toMatchObject([
@@ -211,12 +214,12 @@ describe('a shadow', () => {
 
   test('counts what is the same, and samples', async () => {
     const same = shadowing(() => policy)
-    void same.decide(read())
+    await same.decide(read())
     await same.shadow.drained()
     expect(same.differences).toEqual([])
     expect(await same.registry.metrics()).toContain('shadow_total{result="same"} 1')
     const none = shadowing(strict, 0)
-    void none.decide(read())
+    await none.decide(read())
     await none.shadow.drained()
     expect(none.differences).toEqual([])
   })

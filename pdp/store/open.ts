@@ -7,6 +7,7 @@ import { message, storeError } from './errors.ts'
 import { createRecordStore } from './records.ts'
 import { createSessionStore } from './sessions.ts'
 import { createShadowStore } from './shadow.ts'
+import { createTaintStore } from './taints.ts'
 import { establish, keepTrying, type Source } from './source.ts'
 import { StoreError, type Readiness, type Store, type StoreOptions } from './store.ts'
 
@@ -68,6 +69,7 @@ function assemble(source: Source, log: (line: string) => void): Store {
     records: createRecordStore(use),
     sessions: createSessionStore(use),
     shadow: createShadowStore(use),
+    taints: createTaintStore(use),
     ready,
     close: () => {
       closed = true

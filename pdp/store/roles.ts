@@ -32,6 +32,7 @@ const RIGHTS = {
   session_counts: 'INSERT, SELECT, UPDATE (count)',
   session_labels: 'INSERT, SELECT',
   shadow_differences: 'INSERT, SELECT',
+  session_taints: 'INSERT, SELECT',
 } as const
 
 export async function grantRights(owner: Sql, username: string): Promise<void> {

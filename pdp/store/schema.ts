@@ -139,6 +139,26 @@ export const record_alarms = countersign.table(
   (table) => [primaryKey({ columns: [table.pep, table.epoch, table.seq, table.offered] })],
 )
 
+/** What sessions have seen, by policy's names. Nothing is ever taken back. */
+export const session_taints = countersign.table(
+  'session_taints',
+  {
+    issuer: text('issuer').notNull(),
+    subject_type: text('subject_type').notNull(),
+    subject_id: text('subject_id').notNull(),
+    session_id: text('session_id').notNull(),
+    taint: text('taint').notNull(),
+    /** The decision that let it in first. */
+    decision_id: uuid('decision_id').notNull(),
+    at_ms: time('at_ms').notNull(),
+  },
+  (table) => [
+    primaryKey({
+      columns: [table.session_id, table.issuer, table.subject_type, table.subject_id, table.taint],
+    }),
+  ],
+)
+
 /** What a candidate policy would have decided differently, see decide/shadow.ts. */
 export const shadow_differences = countersign.table(
   'shadow_differences',

@@ -25,10 +25,25 @@ export type Store = {
   readonly records: RecordStore
   readonly sessions: SessionStore
   readonly shadow: ShadowStore
+  readonly taints: TaintStore
   /** Whether the store answers now, asked with a short deadline; why not when it does not. Never throws. */
   readonly ready: () => Promise<Readiness>
   /** Ends connections, and the embedded server with them. */
   readonly close: () => Promise<void>
+}
+
+/** A session as whoever decides knows it: by who has it, never by what a client calls it. */
+export type SessionHolder = Requester & { readonly session_id: string }
+
+/** What sessions have seen. */
+export type TaintStore = {
+  readonly of: (holder: SessionHolder) => Promise<readonly string[]>
+  /** Resolves when they are committed; each once. */
+  readonly add: (
+    holder: SessionHolder,
+    taints: readonly string[],
+    by: { readonly decision_id: string; readonly at_ms: number },
+  ) => Promise<void>
 }
 
 /** Differences that a candidate policy would have made. */

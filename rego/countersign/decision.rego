@@ -15,7 +15,7 @@ import data.countersign.lib.merge
 # entrypoint: true
 # custom:
 #   rule_id: policy.undefined
-#   inputs: [subject, action, resource, context.facts]
+#   inputs: [subject, action, resource, context.facts, context.session.taints]
 
 # Also what is left when anything below is undefined: data is missing, or a builtin failed.
 default decision := {
@@ -24,7 +24,9 @@ default decision := {
 	"obligations": [],
 }
 
-decision := {"effect": "deny", "reasons": by_rule(deny), "obligations": []} if {
+decision := object.union(judgement, flow)
+
+judgement := {"effect": "deny", "reasons": by_rule(deny), "obligations": []} if {
 	count(deny) > 0
 } else := {
 	"effect": "deny",

@@ -19,6 +19,8 @@ allow contains {"rule": entry.rule, "message": data.countersign.messages[entry.r
 prepared if {
 	is_object(here.deny)
 	is_object(here.approvals)
+	is_object(here.taints)
+	is_boolean(here.flows)
 	is_object(here.prompts)
 	is_object(here.features)
 	is_array(here.masks)

@@ -10,7 +10,14 @@ import type {
   Node,
   When,
 } from './prepared.ts'
-import type { ApprovalSource, Condition, DenySource, GrantSource, Who } from './sources.ts'
+import type {
+  ApprovalSource,
+  Condition,
+  DenySource,
+  GrantSource,
+  TaintSource,
+  Who,
+} from './sources.ts'
 
 /**
  * Grants and restrictions as the rules look them up: by what is asked for (method and literal path prefix, model,
@@ -146,8 +153,8 @@ export function addGrant(index: Index, grant: GrantSource): void {
 
 export function addRestriction(
   index: Index,
-  kind: 'deny' | 'approval',
-  source: DenySource | ApprovalSource,
+  kind: 'deny' | 'approval' | 'taint',
+  source: DenySource | ApprovalSource | TaintSource,
 ): void {
   const { who, http, model, tool, findings } = source
   const when = present<When>({
@@ -157,11 +164,13 @@ export function addRestriction(
     ...(tool?.is && { is: tool.is }),
     ...(tool?.phrases && { phrases: tool.phrases }),
     ...(findings && { findings: Object.entries(findings) }),
+    ...('after' in source && source.after && { after: source.after }),
   })
   const entry: Entry = {
     rule: `${kind}.${source.id}`,
     ...(when && { when }),
     ...exception(source.except),
+    ...(kind === 'taint' && { taint: source.id }),
     ...('approvers' in source && {
       approval: {
         approvers: source.approvers,

@@ -53,6 +53,7 @@ const when = z.strictObject({
   is: z.array(z.string()).optional(),
   phrases: z.array(z.string()).optional(),
   findings: z.array(z.array(z.union([z.string(), z.int()]))).optional(),
+  after: z.array(z.string()).optional(),
 })
 
 const exception = z.strictObject({
@@ -67,6 +68,8 @@ const entry = z.strictObject({
   when: when.optional(),
   except: exception.optional(),
   approval: approveObligation.omit({ kind: true }).optional(),
+  /** What the session has seen then. */
+  taint: z.string().optional(),
   /** What a grant accepts beside: server tools, hosts, betas, reasons of incomplete facts, by kind. */
   accepts: z.record(z.string(), nameSet).optional(),
 })
@@ -101,6 +104,9 @@ export const connection = z.strictObject({
   grants: index,
   deny: index,
   approvals: index,
+  taints: index,
+  /** Whether any deny or approval hangs on what the session has seen. */
+  flows: z.boolean(),
   /** No detector or field is named by two masks of one direction. */
   masks_disjoint: z.boolean(),
   masks: z.array(z.strictObject({ except: exception.optional(), mask: maskObligation })),

@@ -94,10 +94,9 @@ const toolMatch = {
   phrases: z.array(z.string()).min(1).optional(),
 }
 
-/** What a restriction (deny, approval) applies to: one of them, or everything on its connections. */
-const restricted = {
+/** What a restriction (deny, approval, taint) applies to: one of them, or everything on its connections. */
+const matched = {
   id,
-  message: sentence,
   connections,
   who: who.optional(),
   except: who.optional(),
@@ -106,6 +105,13 @@ const restricted = {
   tool: z.strictObject(toolMatch).optional(),
   /** Detector names and the count of findings in the request from which it applies. */
   findings: z.record(z.string(), z.int().positive()).optional(),
+}
+
+const restricted = {
+  ...matched,
+  message: sentence,
+  /** Taints of which the session must have one; see taints.yaml. */
+  after: z.array(id).min(1).optional(),
 }
 
 export const grants = z.array(
@@ -158,6 +164,13 @@ export const approvals = z.array(
       wait_s: z.int().nonnegative().max(600).default(50),
       valid_s: z.int().positive().max(86_400).default(900),
     })
+    .refine(atMostOne, 'must have one of http, model, tool'),
+)
+
+/** What a session has seen once one of these was allowed. */
+export const taints = z.array(
+  z
+    .strictObject({ ...matched, description: sentence })
     .refine(atMostOne, 'must have one of http, model, tool'),
 )
 
@@ -227,6 +240,7 @@ export type Who = z.infer<typeof who>
 export type Condition = z.infer<typeof condition>
 export type GrantSource = z.infer<typeof grants>[number]
 export type DenySource = z.infer<typeof deny>[number]
+export type TaintSource = z.infer<typeof taints>[number]
 export type ApprovalSource = z.infer<typeof approvals>[number]
 
 /** Every table, by the name of its file; a table may be spread over `grants.yaml`, `grants.<team>.yaml`, … */
@@ -234,6 +248,7 @@ export const tables = {
   grants,
   deny,
   approvals,
+  taints,
   masks,
   phrases,
   detectors,

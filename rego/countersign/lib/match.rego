@@ -89,6 +89,7 @@ restricts(entry) if {
 	traits(when)
 	phrases(when)
 	findings(when)
+	after(when)
 }
 
 # METADATA
@@ -171,6 +172,23 @@ perhaps_in_range(_, value) if not is_number(value)
 content_type(when) if not when.content_types
 
 content_type(when) if input.context.facts.http.content_type in when.content_types
+
+after(when) if not when.after
+
+after(when) if {
+	some taint in when.after
+	taint in input.context.session.taints
+}
+
+# Until policy is told, the session may have seen anything.
+after(when) if {
+	when.after
+	not told
+}
+
+# METADATA
+# description: Whether policy was told what the session has seen.
+told if is_array(input.context.session.taints)
 
 traits(when) if not when.is
 
