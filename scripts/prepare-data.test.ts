@@ -253,7 +253,7 @@ test('names that mean something to JavaScript are names like others', () => {
 
 test('whatever a condition uses is extracted', () => {
   expect(prepareData(fixtures).profile).toEqual({
-    detectors: ['aws_key', 'custom:employee_id', 'private_key'],
+    detectors: ['aws_key', 'credit_card', 'custom:employee_id', 'private_key'],
     custom_detectors: [{ name: 'employee_id', pattern: 'EMP-[0-9]{6}', max_length: 10 }],
     phrases: [
       { name: 'production', phrases: ['production database'] },

@@ -6,6 +6,7 @@ import { approveObligation } from '../decide/decide.ts'
 import type { ActivePolicy, CurrentPolicy } from '../policy/policy.ts'
 import { type Evaluation, evaluation, evaluations, toDecisionRequest } from './authzen-input.ts'
 import { readBytes } from './body.ts'
+import { createBreather } from './breather.ts'
 import type { Callers } from './callers.ts'
 import type { Api, ApiContext } from './context.ts'
 import { readJsonDocument } from './json-document.ts'
@@ -86,9 +87,11 @@ async function several(body: unknown, parts: AuthzenParts): Promise<Result<unkno
   if (items.length === 0) return one(body, parts)
   const policy = parts.policy()
   const answers: unknown[] = []
+  const breathe = createBreather()
   for (const item of items) {
     const made = await evaluateItem({ ...defaults, ...item }, parts, policy)
     answers.push(made)
+    await breathe()
     if (endsBatch(options.evaluations_semantic, made.decision)) break
   }
   return ok({ evaluations: answers })

@@ -115,10 +115,12 @@ const unauthenticated = (what: string): Problem =>
 /** From this machine, and not handed on by a proxy on it, nor by a page in a browser. */
 function isDirect({ socket, headers }: IncomingMessage): boolean {
   const address = socket.remoteAddress?.replace(/^::ffff:/, '').replace(/^::1$/, '[::1]') ?? ''
-  const handedOn = ['forwarded', 'x-forwarded-for', 'x-real-ip', 'via', 'origin'].some(
-    (name) => headers[name] !== undefined,
+  const handedOn = Object.keys(headers).some((name) =>
+    /^(?:forwarded|x-forwarded-.*|x-real-ip|.*-connecting-ip|via|origin|referer)$/.test(name),
   )
-  return isLoopback(address) && !handedOn && isLoopback(hostOf(headers.host))
+  // Pages send it along with images and scripts, which have no origin.
+  const fromPage = !['none', undefined].includes(headers['sec-fetch-site']?.toString())
+  return isLoopback(address) && !handedOn && !fromPage && isLoopback(hostOf(headers.host))
 }
 
 /** Without its port: a name that was made to lead here (DNS rebinding) is not ours. */

@@ -12,6 +12,7 @@ import {
   wantedFormat,
 } from './body.ts'
 import type { ActivePolicy, CurrentPolicy } from '../policy/policy.ts'
+import { createBreather } from './breather.ts'
 import type { Callers } from './callers.ts'
 import { bodyOf, type Problem, problem } from './problem.ts'
 
@@ -70,10 +71,13 @@ export async function serveDecide(
     const decisions: Decision[] = []
     // One policy for all of them, whatever is activated meanwhile.
     const active = policy()
-    // In order; only those that need an approval wait for the store.
+    const breathe = createBreather()
+    // In order; only those that hang on an approval or the session wait for the store.
     for (const request of requests) {
       const decision = decide(request, active)
       decisions.push(decision instanceof Promise ? await decision : decision)
+      const turn = breathe()
+      if (turn) await turn
     }
     return ok(decisions)
   }

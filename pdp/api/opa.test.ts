@@ -151,6 +151,15 @@ describe('the Data API', () => {
   })
 })
 
+test('a batch has at most 1,000 inputs', async () => {
+  const many = Object.fromEntries(Array.from({ length: 1001 }, (_, at) => [at, 0]))
+  const answer = await post(
+    `/v1/batch/data/${DECISION_ENTRYPOINT}`,
+    JSON.stringify({ inputs: many }),
+  )
+  expect(answer.status).toBe(413)
+})
+
 test('a batch is refused whole when an input cannot be read', async () => {
   const deep = `${'['.repeat(513)}${']'.repeat(513)}`
   const response = await post(

@@ -7,6 +7,8 @@ import type { ActivePolicy, CurrentPolicy, DocumentError } from '../policy/polic
 import { MAX_BODY_BYTES, readBytes } from './body.ts'
 import type { Callers } from './callers.ts'
 import type { Api, ApiContext } from './context.ts'
+import { createBreather } from './breather.ts'
+import { MAX_BATCH } from './decide.ts'
 import { claimsApproval, FORGED_APPROVAL } from './forged-approval.ts'
 import { readJsonDocument } from './json-document.ts'
 
@@ -161,6 +163,9 @@ async function bareData(
     : text(c, result.value.json)
 }
 
+/** Most characters of all answers of a batch. */
+const MOST_ANSWER = 64 * 1024 * 1024
+
 /** `{ inputs: { id: input } }` to `{ responses: { id: … } }`, all by one policy. */
 async function batch(
   c: ApiContext,
@@ -184,13 +189,22 @@ async function batch(
     )
   if (Object.values(items.value.value).some(claimsApproval))
     return refuse(c, refusal(400, 'invalid_parameter', FORGED_APPROVAL))
+  if (items.value.members.size > MAX_BATCH)
+    return refuse(c, refusal(413, 'invalid_parameter', `at most ${MAX_BATCH} inputs at a time`))
   const policy = parts.policy()
   const batch_decision_id = randomUUIDv7()
   const strict = flag(c, 'strict-builtin-errors')
-  const answers = [...items.value.members].map(([id, input]) => ({
-    id,
-    answer: ask(parts, policy, { caller, path, input, strict, batch_decision_id }),
-  }))
+  const answers: { id: string; answer: Result<Answered, Refusal> }[] = []
+  const breathe = createBreather()
+  let length = 0
+  for (const [id, input] of items.value.members) {
+    const answer = ask(parts, policy, { caller, path, input, strict, batch_decision_id })
+    answers.push({ id, answer })
+    length += answer.ok ? (answer.value.json?.length ?? 0) : 0
+    if (length > MOST_ANSWER)
+      return refuse(c, refusal(413, 'invalid_parameter', 'the answers are too long; ask for fewer'))
+    await breathe()
+  }
   const failed = answers.filter(({ answer }) => !answer.ok).length
   const mixed = failed > 0
   const responses = answers.map(

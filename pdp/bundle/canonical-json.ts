@@ -3,11 +3,11 @@ import { isArray, isObject, isSet, keyText, Num, parseValue, type Value } from '
 /**
  * JSON as OPA hashes it (OPA, "Signing": "structured files"): keys sorted by their bytes, literals of numbers as they
  * are, no white space.
- * @throws {SyntaxError} when it is no JSON.
+ * @throws {SyntaxError} when it is no JSON, or has a key twice: readers differ in which one counts.
  */
 export function canonicalJson(text: string): string {
   JSON.parse(text) // what `parseValue` takes beside is no JSON
-  return write(parseValue(text))
+  return write(parseValue(text, { unique: true }))
 }
 
 function write(value: Value): string {

@@ -1,15 +1,17 @@
 import { mkdir, open, readFile, rename, rm } from 'node:fs/promises'
 import { join } from 'node:path'
-import { writeArchive } from './archive.ts'
+import { pack, unpack } from 'msgpackr'
 import { BundleError } from './errors.ts'
-import { digestOf, fetchedArchive } from './source/read.ts'
+import { digestOf } from './source/read.ts'
 import type { Fetched } from './source/source.ts'
 
-/** The newest version of a bundle that ran, kept on disk: `<digest as it came> <sha256 of what follows>\n<archive>`. */
+/** The newest version of a bundle that ran, kept on disk: `<digest as it came> <sha256 of what follows>\n<files>`. */
 export type LastKnownGood = {
   readonly save: (fetched: Fetched) => Promise<void>
   /** `undefined` when nothing was kept. @throws {BundleError} when what was kept is damaged. */
   readonly load: () => Promise<Fetched | undefined>
+  /** Forgets what was kept. */
+  readonly remove: () => Promise<void>
 }
 
 const HEADER = /^([0-9a-f]{64}) ([0-9a-f]{64})\n$/
@@ -21,12 +23,12 @@ export function createLastKnownGood(folder: string, name: string): LastKnownGood
   return {
     async save({ files, digest }) {
       await mkdir(folder, { recursive: true, mode: 0o700 })
-      const archive = writeArchive(files)
+      const packed = pack([...files])
       const beside = `${path}.${process.pid}`
       try {
         await using file = await open(beside, 'w', 0o600)
         await file.writeFile(
-          Buffer.concat([Buffer.from(`${digest} ${digestOf(archive)}\n`), archive]),
+          Buffer.concat([Buffer.from(`${digest} ${digestOf(packed)}\n`), packed]),
         )
         await file.sync()
         await rename(beside, path)
@@ -45,13 +47,14 @@ export function createLastKnownGood(folder: string, name: string): LastKnownGood
         throw new BundleError('BUNDLE_READ', `${path} cannot be read`, { cause })
       }
       const [, digest, own] = HEADER.exec(content.subarray(0, HEADER_BYTES).toString()) ?? []
-      const archive = content.subarray(HEADER_BYTES)
-      if (digest === undefined || digestOf(archive) !== own)
+      const packed = content.subarray(HEADER_BYTES)
+      if (digest === undefined || digestOf(packed) !== own)
         throw new BundleError(
           'BUNDLE_ARCHIVE',
           `${path} is damaged: delete it, and start with the source`,
         )
-      return { files: fetchedArchive(archive).files, digest }
+      return { files: new Map(unpack(packed) as [string, Uint8Array][]), digest }
     },
+    remove: () => rm(path, { force: true }),
   }
 }

@@ -318,6 +318,7 @@ test('a key of another type than its algorithm is refused when it is read', () =
 })
 
 test('canonical JSON is the same for every order of keys and spacing, and keeps number literals', () => {
+  expect(() => canonicalJson('{"a":{"b":1,"b":1}}')).toThrow()
   expect(canonicalJson('{"b":1.50,"a":[1e3, -0]}')).toBe('{"a":[1e3,-0],"b":1.50}')
   fc.assert(
     fc.property(fc.dictionary(fc.string(), fc.jsonValue()), (value) => {

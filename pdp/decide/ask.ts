@@ -59,6 +59,10 @@ function verdictOf(answer: unknown): Verdict {
   return verdict
 }
 
+/** Whether it is no answer of policy. */
+export const isFailure = ({ reasons }: Verdict): boolean =>
+  reasons.some(({ rule }) => rule.startsWith('pdp.'))
+
 export const deny = (rule: string, message: string): Verdict => ({
   effect: 'deny',
   reasons: [{ rule, message }],

@@ -110,6 +110,33 @@ describe('policy that fails is a deny that says so', () => {
   })
 })
 
+test('a failure of ours is not remembered as what policy said', async () => {
+  let failing = true
+  const one = decider(
+    () => (failing ? err({ code: 'ENGINE_TRAP', message: 'no memory' }) : ok(allowed)),
+    undefined,
+    ['subject'],
+  )
+  expect(await one.decide(request)).toMatchObject({ effect: 'deny' })
+  failing = false
+  expect(await one.decide(request)).toMatchObject({ effect: 'allow' })
+})
+
+test('what has no JSON is denied, not thrown', async () => {
+  const claims = { big: 10n }
+  const { properties } = request.subject
+  const odd = { ...request, subject: { ...request.subject, properties: { ...properties, claims } } }
+  const asked = (input: unknown): Result<unknown, EvaluationError> => {
+    try {
+      JSON.stringify(input)
+      return ok(allowed)
+    } catch {
+      return err({ code: 'ENGINE_INPUT', message: 'no JSON' })
+    }
+  }
+  expect(await decider(asked, undefined, ['subject']).decide(odd)).toMatchObject({ effect: 'deny' })
+})
+
 describe('an approval', () => {
   /** Policy that lets through what somebody approved. */
   const policy = (input: unknown): Result<unknown, EvaluationError> =>

@@ -8,7 +8,7 @@ import type { ApprovalContext, DecisionRequest } from '../contract/request.ts'
 import type { PdpMetrics } from '../metrics.ts'
 import type { ActivePolicy, CurrentPolicy } from '../policy/policy.ts'
 import type { ApprovalRow, ApprovalStore } from '../store/store.ts'
-import { ask, declaresInputs, deny, shownTo } from './ask.ts'
+import { ask, declaresInputs, deny, isFailure, shownTo } from './ask.ts'
 import { requesterOf } from './requester.ts'
 import { type Taints, withTaints } from './taints.ts'
 import { createDecisionCache, type DecisionCache } from './cache.ts'
@@ -86,13 +86,15 @@ export function createDecider(parts: DeciderParts): Decider {
     const shown = shownTo(policy, input)
     // What an approval decides is never kept.
     if (approval || !declaresInputs(policy)) return judged(input, ask(policy, shown))
+    const key = keyOf(shown)
+    if (key === undefined) return judged(input, ask(policy, shown))
     const cache = cacheOf(policy)
-    const key = JSON.stringify(shown)
     const known = cache.get(key)
     metrics.cache.inc({ result: known ? 'hit' : 'miss' })
     if (known) return judged(input, known)
     const verdict = ask(policy, shown, key)
-    cache.set(key, verdict)
+    // A failure of ours may be over with the next request.
+    if (!isFailure(verdict)) cache.set(key, verdict)
     return judged(input, verdict)
   }
 
@@ -208,6 +210,15 @@ type Judged = {
   readonly taints?: readonly string[]
   /** The approval that it rests on. */
   readonly approval?: string
+}
+
+/** @returns `undefined` for what has no JSON: policy is asked all the same, and says why not. */
+function keyOf(shown: unknown): string | undefined {
+  try {
+    return JSON.stringify(shown)
+  } catch {
+    return undefined
+  }
 }
 
 const judged = (input: unknown, verdict: Verdict): Judged => ({ input, verdict })

@@ -55,7 +55,7 @@ function collecting(): { sink: Sink; events: DecisionEvent[] } {
     sink: {
       name: 'test',
       write: (texts) =>
-        Promise.resolve(void events.push(...texts.map((one) => JSON.parse(one) as DecisionEvent))),
+        Promise.resolve(events.push(...texts.map((one) => JSON.parse(one) as DecisionEvent)) && 0),
     },
   }
 }
@@ -112,6 +112,72 @@ test('what policy masks is taken out or replaced, and the event says so', async 
     masked: ['/input/list/0/card'],
   })
   expect(JSON.stringify(event)).not.toMatch(/hunter2|4111|5500/)
+})
+
+test('pointers name the places that were there, whatever is taken out before', async () => {
+  const mask = [
+    '/input/list/0',
+    '/input/list/1',
+    { op: 'upsert', path: '/input/list/2', value: 'x' },
+  ]
+  const by = saying({ mask })
+  const input = { list: ['secret-1', 'secret-2', 'secret-3', 'kept'] }
+  const { sink, events } = collecting()
+  const { log } = start([sink])
+  log.record(logged(by, { input }))
+  await log.close()
+  expect(events[0]).toMatchObject({ input: { list: ['x', 'kept'] } })
+})
+
+test('what failed does not quote what was masked', async () => {
+  const { sink, events } = collecting()
+  const { log } = start([sink])
+  const error = { code: 'internal_error', errors: [{ message: 'invalid: hunter2' }] }
+  log.record(logged(saying({ mask: ['/input/password'] }), { error }))
+  log.record(logged(saying({}), { error }))
+  await log.close()
+  expect(events[0]?.error).toEqual({ code: 'masked' })
+  expect(events[1]?.error).toEqual(error)
+})
+
+test('an event is told without content when policy cannot say whether to drop it', async () => {
+  const [event] = await told(
+    policy((path) =>
+      path[2] === 'drop'
+        ? err({ code: 'eval_cancel_error', message: 'too many steps' })
+        : ok({ json: undefined }),
+    ),
+  )
+  expect(event).toMatchObject({ decision_id: 'd-1', erased: ['/input', '/result'] })
+  expect(JSON.stringify(event)).not.toMatch(/hunter2|4111|allow/)
+})
+
+test('one event that a collector will never take does not stop the others', async () => {
+  const got: string[] = []
+  const server = createServer((request, response) => {
+    const parts: Buffer[] = []
+    request.on('data', (part: Buffer) => parts.push(part))
+    request.on('end', () => {
+      const text = gunzipSync(Buffer.concat(parts)).toString()
+      if (text.length > 5000) {
+        response.writeHead(413).end()
+        return
+      }
+      got.push(...(JSON.parse(text) as DecisionEvent[]).map(({ decision_id }) => decision_id))
+      response.end()
+    })
+  })
+  await new Promise<void>((done) => server.listen(0, '127.0.0.1', done))
+  const url = new URL(`http://127.0.0.1:${(server.address() as AddressInfo).port}`)
+  const { log, registry } = start([httpSink({ url, chunk_bytes: 4000 })])
+  for (let n = 0; n < 6; n += 1) {
+    const input = n === 2 ? 'x'.repeat(9000) : 'small'
+    log.record(logged(saying({}), { decision_id: `d-${n}`, input }))
+  }
+  await log.close()
+  server.close()
+  expect(got.sort()).toEqual(['d-0', 'd-1', 'd-3', 'd-4', 'd-5'])
+  expect(await registry.metrics()).toContain('sink="http",result="refused"} 1')
 })
 
 test('what policy drops is not told', async () => {

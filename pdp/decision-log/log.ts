@@ -25,6 +25,8 @@ export type DecisionLogOptions = {
 /** Decisions that wait to be written; what comes beside is counted and left out. */
 const MOST_WAITING = 10_000
 const CLOSE_MS = 3000
+/** Longest time at a stretch. */
+const SLICE_MS = 5
 
 /** Tells of decisions, masked as the policy that made them says, off the way of requests. */
 export function createDecisionLog(options: DecisionLogOptions): DecisionLog {
@@ -33,13 +35,27 @@ export function createDecisionLog(options: DecisionLogOptions): DecisionLog {
   const outlets = options.sinks.map((sink) => createOutlet(sink, options, ending.signal))
   let waiting: Logged[] = []
   let timer: NodeJS.Timeout | undefined
+  let flushing: Promise<void> | undefined
 
   function flush(): void {
     timer = undefined
-    const taken = waiting
-    waiting = []
-    const events = taken.flatMap(textOf)
-    if (events.length > 0) for (const outlet of outlets) outlet.add(events)
+    flushing ??= flushAll().finally(() => (flushing = undefined))
+  }
+
+  /** A little at a time: masks are policy, and requests must not wait for them. */
+  async function flushAll(): Promise<void> {
+    while (waiting.length > 0) {
+      const until = performance.now() + SLICE_MS
+      const events: string[] = []
+      let taken = 0
+      while (taken < waiting.length && performance.now() < until) {
+        const logged = waiting[taken++]
+        if (logged) events.push(...textOf(logged))
+      }
+      waiting = waiting.slice(taken)
+      if (events.length > 0) for (const outlet of outlets) outlet.add(events)
+      if (waiting.length > 0) await new Promise((resolve) => setImmediate(resolve))
+    }
   }
 
   function textOf(logged: Logged): string[] {
@@ -63,14 +79,16 @@ export function createDecisionLog(options: DecisionLogOptions): DecisionLog {
       return { value: answer.value.json === undefined ? undefined : JSON.parse(answer.value.json) }
     }
     const drop = ask('drop')
-    if ('value' in drop && drop.value === true) {
+    // Fail closed: who cannot say that an event may be told has not said so.
+    if ('problem' in drop) return withoutContent(event, drop.problem)
+    if (drop.value === true) {
       metrics.decision_log.inc({ sink: 'all', result: 'dropped_by_policy' })
       return undefined
     }
     const mask = ask('mask')
     if ('problem' in mask) return withoutContent(event, mask.problem)
     if (mask.value === undefined) return event
-    const masked = maskEvent(event, mask.value)
+    const masked = maskEvent(JSON.parse(said) as DecisionEvent, mask.value)
     return masked.ok ? masked.value : withoutContent(event, masked.error)
   }
 
@@ -87,6 +105,7 @@ export function createDecisionLog(options: DecisionLogOptions): DecisionLog {
     async close() {
       clearTimeout(timer)
       flush()
+      await flushing
       const late = setTimeout(() => ending.abort(), CLOSE_MS)
       await Promise.all(outlets.map((outlet) => outlet.empty()))
       clearTimeout(late)
@@ -113,10 +132,14 @@ function createOutlet(
         metrics.decision_log.inc({ sink: sink.name, result: 'retried' })
         log('warn', 'decision_log.not_taken', { sink: sink.name, error: String(error) })
       })
-      metrics.decision_log.inc(
-        { sink: sink.name, result: taken ? 'told' : 'dropped' },
-        batch.length,
-      )
+      const refused = taken ?? batch.length
+      const told = batch.length - refused
+      if (told > 0) metrics.decision_log.inc({ sink: sink.name, result: 'told' }, told)
+      if (refused > 0)
+        metrics.decision_log.inc(
+          { sink: sink.name, result: taken === undefined ? 'dropped' : 'refused' },
+          refused,
+        )
     }
     if (waiting.length > 0)
       metrics.decision_log.inc({ sink: sink.name, result: 'dropped' }, waiting.length)

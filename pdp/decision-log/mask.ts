@@ -20,11 +20,16 @@ export function maskEvent(event: DecisionEvent, said: unknown): Result<DecisionE
     event: structuredClone<Record<string, unknown>>(event),
     erased: [],
     masked: [],
+    taken: new Set(),
   }
   for (const one of parsed.data) apply(masked, one)
+  for (const list of masked.taken) list.splice(0, Infinity, ...list.filter((one) => one !== TAKEN))
   const { erased, masked: replaced } = masked
+  const changed = erased.length + replaced.length > 0
   return ok({
     ...(masked.event as DecisionEvent),
+    // What failed may quote what was masked.
+    ...(changed && event.error !== undefined && { error: { code: 'masked' } }),
     ...(erased.length > 0 && { erased }),
     ...(replaced.length > 0 && { masked: replaced }),
   })
@@ -42,7 +47,12 @@ type Masked = {
   readonly event: Record<string, unknown>
   readonly erased: string[]
   readonly masked: string[]
+  /** Lists of which elements were taken; they keep their places until the end, since pointers name those. */
+  readonly taken: Set<unknown[]>
 }
+
+/** Where an element of a list stood. */
+const TAKEN = Symbol('taken')
 
 /** RFC 6901. */
 const partsOf = (path: string): string[] =>
@@ -51,14 +61,14 @@ const partsOf = (path: string): string[] =>
     .split('/')
     .map((part) => part.replaceAll('~1', '/').replaceAll('~0', '~'))
 
-function apply({ event, erased, masked }: Masked, one: Rule): void {
+function apply({ event, erased, masked, taken }: Masked, one: Rule): void {
   const parts = partsOf(one.path)
   const last = parts.at(-1) ?? ''
   const parent = containerOf(event, parts.slice(0, -1), one.op === 'upsert')
   if (parent === undefined) return
   if (one.op === 'upsert') {
     if (put(parent, last, one.value)) masked.push(one.path)
-  } else if (take(parent, last)) erased.push(one.path)
+  } else if (take(parent, last, taken)) erased.push(one.path)
 }
 
 type Container = Record<string, unknown> | unknown[]
@@ -111,16 +121,17 @@ function put(parent: Container, key: string, value: unknown): boolean {
     return true
   }
   const at = indexOf(parent, key)
-  if (at === undefined) return false
+  if (at === undefined || parent[at] === TAKEN) return false
   parent[at] = value
   return true
 }
 
-function take(parent: Container, key: string): boolean {
+function take(parent: Container, key: string, taken: Set<unknown[]>): boolean {
   if (Array.isArray(parent)) {
     const at = indexOf(parent, key)
-    if (at === undefined) return false
-    parent.splice(at, 1)
+    if (at === undefined || parent[at] === TAKEN) return false
+    parent[at] = TAKEN
+    taken.add(parent)
     return true
   }
   return Object.hasOwn(parent, key) && delete parent[key]

@@ -92,10 +92,11 @@ export function toBigInt(number: Num): bigint | undefined {
 
 /**
  * Parses what the module writes for a value: JSON, and sets as `{1, 2}` and `set()`, with any value as a key.
+ * @param options `unique`: a key that is there twice is an error; else the last one counts.
  * @throws {SyntaxError} when it is something else, which means that the module is broken.
  */
-export function parseValue(text: string): Value {
-  const reader = new TextReader(text)
+export function parseValue(text: string, options: { readonly unique?: boolean } = {}): Value {
+  const reader = new TextReader(text, options.unique ?? false)
   const value = reader.value()
   reader.end()
   return value
@@ -108,8 +109,10 @@ const SPACE = /[ \t\r\n]*/y
 class TextReader {
   #at = 0
   readonly #text: string
-  constructor(text: string) {
+  readonly #unique: boolean
+  constructor(text: string, unique: boolean) {
     this.#text = text
+    this.#unique = unique
   }
 
   value(): Value {
@@ -161,7 +164,7 @@ class TextReader {
     const object = new Map([[first, this.value()]])
     while (this.#take(',')) {
       const key = this.value()
-      if (!this.#take(':')) throw this.#error()
+      if (!this.#take(':') || (this.#unique && object.has(key))) throw this.#error()
       object.set(key, this.value())
     }
     this.#close()

@@ -141,6 +141,7 @@ test('without its source a restart goes on with what was kept, verified again', 
   const kept: LastKnownGood = {
     save: (fetched) => Promise.resolve(void (disk.fetched = fetched)),
     load: () => Promise.resolve(disk.fetched),
+    remove: () => Promise.resolve(void delete disk.fetched),
   }
   const first = source('default', renamed('one'))
   await start([{ source: first.it, verify: () => {}, kept }])
@@ -156,6 +157,60 @@ test('without its source a restart goes on with what was kept, verified again', 
   away.offer(renamed('two'))
   await expect.poll(() => manager.status()[0]?.revision).toBe('two')
   expect(manager.status()[0]?.from_disk).toBeUndefined()
+})
+
+/** A place on disk that a test can look into. */
+function disk(save = true) {
+  const on: { fetched?: Fetched } = {}
+  const kept: LastKnownGood = {
+    save: (fetched) =>
+      save ? Promise.resolve(void (on.fetched = fetched)) : Promise.reject(new Error('full')),
+    load: () => Promise.resolve(on.fetched),
+    remove: () => Promise.resolve(void delete on.fetched),
+  }
+  return { on, kept }
+}
+const kept = (it: BundleSource, { kept }: ReturnType<typeof disk>): ManagedBundle => ({
+  source: it,
+  verify: () => {},
+  kept,
+})
+
+test('of several bundles one that does not run at the start is taken from disk, and does not overwrite what ran', async () => {
+  const [rules, data] = [disk(), disk()]
+  const good = [
+    kept(source('default', renamed('one')).it, rules),
+    kept(source('teams', dataBundle(['teams'], { teams: 1 })).it, data),
+  ]
+  await (await start(good)).manager.close()
+  const before = rules.on.fetched
+  for (const broken of [
+    changed({ 'policy.wasm': Buffer.from('no wasm') }),
+    new BundleError('BUNDLE_READ', 'away'),
+  ]) {
+    const { manager } = await start([
+      kept(source('default', broken).it, rules),
+      kept(source('teams', dataBundle(['teams'], { teams: 2 })).it, data),
+    ])
+    expect(manager.status()).toMatchObject([
+      { name: 'default', revision: 'one', from_disk: true, problem: {} },
+      { name: 'teams', active: true },
+    ])
+    expect(manager.status()[1]?.problem).toBeUndefined()
+    expect(rules.on.fetched).toBe(before)
+    expect(effect(manager)).toMatchObject({ ok: true })
+    await manager.close()
+  }
+})
+
+test('a version that cannot be kept leaves no older one for a restart', async () => {
+  const first = disk()
+  await (await start([kept(source('default', renamed('one')).it, first)])).manager.close()
+  expect(first.on.fetched).toBeDefined()
+  const full: LastKnownGood = { ...first.kept, save: () => Promise.reject(new Error('full')) }
+  const two = source('default', renamed('two'))
+  await start([{ source: two.it, verify: () => {}, kept: full }])
+  expect(first.on.fetched).toBeUndefined()
 })
 
 test('without source and disk there is no start', async () => {

@@ -50,6 +50,12 @@ export type ManagerParts = {
   readonly onActivated?: (policy: ActivePolicy) => void
 }
 
+type Candidate = {
+  readonly contents: BundleContents
+  readonly fetched: Fetched
+  readonly from_disk: boolean
+}
+
 type State = {
   contents?: BundleContents
   from_disk?: boolean
@@ -76,17 +82,18 @@ export async function startPolicyManager(parts: ManagerParts): Promise<PolicyMan
 
   const stateOf = (bundle: ManagedBundle): State => states.get(bundle) ?? {}
 
+  const activate = (all: readonly BundleContents[]): ActivePolicy => {
+    const { config_digest, entrypoints } = parts
+    return activatePolicy(all, { config_digest, entrypoints, now })
+  }
+
   /** Swaps to a policy with this bundle in it, or throws and leaves everything as it was. */
   function swap(bundle: ManagedBundle, contents: BundleContents): void {
     const all = bundles.flatMap((one) => {
       const its = one === bundle ? contents : stateOf(one).contents
       return its ? [its] : []
     })
-    // At the start the others may not be there yet: then there is nothing to decide with.
-    if (all.length === bundles.length) {
-      const { config_digest, entrypoints } = parts
-      active = activatePolicy(all, { config_digest, entrypoints, now })
-    }
+    active = activate(all)
     stateOf(bundle).contents = contents
   }
 
@@ -148,21 +155,79 @@ export async function startPolicyManager(parts: ManagerParts): Promise<PolicyMan
     try {
       await bundle.kept?.save(fetched)
     } catch (error) {
-      // It runs; only a restart without the source would not have it.
+      // It runs; only a restart without the source would not have it. Nor may it have what ran before.
       log('error', 'bundle.not_kept', { bundle: bundle.source.name, error: String(error) })
+      await bundle.kept?.remove().catch(() => undefined)
     }
   }
 
-  /** What ran before, verified as if it were new. */
-  async function fromDisk(bundle: ManagedBundle, why: BundleError): Promise<void> {
-    const fetched = await bundle.kept?.load()
-    if (!fetched) throw why
+  /** What a bundle can begin with: as it came, and as it was kept, the newer first; nothing of it was tried. */
+  async function candidates(bundle: ManagedBundle): Promise<readonly [Candidate, ...Candidate[]]> {
+    const found: Candidate[] = []
+    let problem: BundleError | undefined
+    try {
+      const fetched = await bundle.source.read(undefined, ending.signal)
+      if (fetched !== 'unchanged') found.push(candidate(bundle, fetched, false))
+    } catch (error) {
+      problem = refused(bundle, error)
+    }
+    try {
+      // Verified as if it were new.
+      const kept = await bundle.kept?.load()
+      if (kept) found.push(candidate(bundle, kept, true))
+    } catch (error) {
+      if (found.length === 0) throw error
+    }
+    const [first, ...others] = found
+    if (first) return [first, ...others]
+    throw problem ?? new BundleError('BUNDLE_READ', `${bundle.source.name} cannot be had`)
+  }
+
+  function candidate(bundle: ManagedBundle, fetched: Fetched, from_disk: boolean): Candidate {
     bundle.verify(fetched)
-    const contents = readBundle(bundle.source.name, fetched.digest, fetched.files)
-    swap(bundle, contents)
-    stateOf(bundle).from_disk = true
-    log('warn', 'bundle.from_disk', { bundle: bundle.source.name, revision: contents.revision })
-    activated(bundle, contents)
+    const { name } = bundle.source
+    return { fetched, from_disk, contents: readBundle(name, fetched.digest, fetched.files) }
+  }
+
+  /**
+   * The first policy: of all bundles as they came, else with what was kept in place of one of them, else of all that was
+   * kept. Only what runs is kept.
+   */
+  async function begin(): Promise<void> {
+    const offers = new Map<ManagedBundle, readonly [Candidate, ...Candidate[]]>()
+    for (const bundle of bundles) offers.set(bundle, await candidates(bundle))
+    const older = [...offers].flatMap(([bundle, list]) => (list.length > 1 ? [bundle] : []))
+    const trials = [[], ...older.map((bundle) => [bundle]), older]
+    let first: unknown
+    for (const replaced of trials) {
+      const chosen = new Map(
+        [...offers].map(([bundle, list]) => [
+          bundle,
+          (replaced.includes(bundle) ? list[1] : undefined) ?? list[0],
+        ]),
+      )
+      try {
+        active = activate([...chosen.values()].map(({ contents }) => contents))
+      } catch (error) {
+        first ??= error
+        continue
+      }
+      for (const bundle of replaced) refused(bundle, first)
+      for (const [bundle, { contents, fetched, from_disk }] of chosen) {
+        const state = stateOf(bundle)
+        state.contents = contents
+        state.from_disk = from_disk
+        if (from_disk)
+          log('warn', 'bundle.from_disk', {
+            bundle: bundle.source.name,
+            revision: contents.revision,
+          })
+        activated(bundle, contents)
+        if (!from_disk) await keep(bundle, fetched)
+      }
+      return
+    }
+    throw first
   }
 
   async function follow(bundle: ManagedBundle): Promise<void> {
@@ -181,11 +246,8 @@ export async function startPolicyManager(parts: ManagerParts): Promise<PolicyMan
     }
   }
 
-  for (const bundle of bundles) {
-    const problem = await attempt(bundle)
-    if (problem) await fromDisk(bundle, problem)
-  }
-  if (!active) throw new BundleError('BUNDLE_READ', 'no bundle is configured')
+  if (bundles.length === 0) throw new BundleError('BUNDLE_READ', 'no bundle is configured')
+  await begin()
   const followers = bundles.map(follow)
 
   return {

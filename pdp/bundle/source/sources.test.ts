@@ -189,11 +189,16 @@ describe('a URL', () => {
 test('what was kept comes back as it was, and damaged it is refused', async () => {
   const kept = createLastKnownGood(join(folder, 'kept'), 'a/b')
   expect(await kept.load()).toBeUndefined()
-  const files = new Map([['data.json', Buffer.from('{"a":1}')]])
+  const long = `policies/${'x'.repeat(300)}.rego`
+  const files = new Map([
+    ['data.json', Buffer.from('{"a":1}')],
+    [long, Buffer.from('package x')],
+  ])
   await kept.save({ files, digest: 'd'.repeat(64) })
   const back = await kept.load()
   expect(back?.digest).toBe('d'.repeat(64))
   expect(Buffer.from(back?.files.get('data.json') ?? []).toString()).toBe('{"a":1}')
+  expect(Buffer.from(back?.files.get(long) ?? []).toString()).toBe('package x')
   const path = join(folder, 'kept', 'a%2Fb.bundle')
   const bytes = readFileSync(path)
   for (const at of [0, 70, 140, bytes.length - 1]) {
@@ -203,4 +208,6 @@ test('what was kept comes back as it was, and damaged it is refused', async () =
     if (at === 0) expect((await kept.load())?.digest).not.toBe('d'.repeat(64))
     else await expect(kept.load()).rejects.toThrow('is damaged')
   }
+  await kept.remove()
+  expect(await kept.load()).toBeUndefined()
 })
