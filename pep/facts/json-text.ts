@@ -18,12 +18,18 @@ export function parseStrict(text: string): Result<unknown, string> {
     return err('not valid JSON')
   }
   try {
-    rewrite(text, value, () => ({}), undefined)
+    rewrite(text, value, refuseInfinite, undefined)
   } catch (error) {
     if (error instanceof JsonTextError) return err(error.message)
     throw error
   }
   return ok(value)
+}
+
+const refuseInfinite: Visit<undefined> = (node) => {
+  if (node === Infinity || node === -Infinity)
+    throw new JsonTextError('JSON with a number past all that readers have')
+  return {}
 }
 
 class JsonTextError extends Error {}

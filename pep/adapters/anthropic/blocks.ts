@@ -33,13 +33,14 @@ export function openBlock(
   if (content['type'] === TOOL_USE) {
     return { block: holdToolCall(parts, index, event, content, frame), out: NOTHING }
   }
-  const block = streamBlock(parts, index, content['type'] === 'text')
-  const field = content['type']
-  const first = content[field]
-  if ((field === 'text' || field === 'thinking') && typeof first === 'string' && first !== '') {
+  const block = streamBlock(parts, index, content)
+  const { type } = content
+  const field = goesOn[type]
+  const first = field === undefined ? undefined : content[field]
+  if (field !== undefined && typeof first === 'string' && first !== '') {
     // Text in the start may be the begin of a finding: it goes the way of a delta.
     const start = { ...event, content_block: { ...content, [field]: '' } }
-    const delta = { index, delta: { type: `${field}_delta`, [field]: first } }
+    const delta = { index, delta: { type: `${type}_delta`, [field]: first } }
     const frameOfDelta = { ...frame, raw: own('content_block_delta', delta) }
     return {
       block,
@@ -52,19 +53,34 @@ export function openBlock(
   return { block, out: maskEvent(parts, event) ?? frame.raw }
 }
 
+/** Blocks whose text may begin in the start and go on in deltas of the block's name, and the field it is in. */
+const goesOn: Readonly<Record<string, string>> = {
+  text: 'text',
+  thinking: 'thinking',
+  compaction: 'content',
+}
+
 /** A block whose text goes out as it comes, but for what may still become a finding. */
-function streamBlock(parts: ReplyParts, index: number, text: boolean): Block {
+function streamBlock(parts: ReplyParts, index: number, content: JsonObject): Block {
+  // By field: whatever deltas it comes in, it is one text to its reader.
   const channels = new Map<string, Channel>()
+  const content_type = String(content['type'])
 
   function channel(type: string, field: string): Channel {
-    const key = `${type}.${field}`
-    let known = channels.get(key)
+    let known = channels.get(field)
     if (known === undefined) {
+      // Fail closed: what the start holds was masked by itself, and a value could begin there.
+      if (
+        typeof content[field] === 'string' &&
+        content[field] !== '' &&
+        goesOn[content_type] !== field
+      )
+        throw new ReplyCut('a block of unknown kind begins with text and goes on with more')
       known =
         field === 'partial_json'
           ? jsonChannel(parts, type, field)
           : textChannel(parts, type, field, isSigned(field, { type }))
-      channels.set(key, known)
+      channels.set(field, known)
     }
     return known
   }
@@ -128,7 +144,7 @@ function streamBlock(parts: ReplyParts, index: number, text: boolean): Block {
 
   return {
     held: false,
-    text,
+    text: content_type === 'text',
     delta,
     tally: () => channels.forEach((one) => one.tally()),
     stop(frame) {

@@ -3,7 +3,14 @@ import { parseStrict } from '../../facts/json-text.ts'
 import type { Block } from './block.ts'
 import { openBlock } from './blocks.ts'
 import { isObject, type JsonObject, messageEnd, own, textBlock } from './events.ts'
-import { maskStrings, redactLiterals, ReplyCut, type ReplyParts } from './reply.ts'
+import {
+  maskJson,
+  maskStrings,
+  maskText,
+  redactLiterals,
+  ReplyCut,
+  type ReplyParts,
+} from './reply.ts'
 
 /** Longest event that is read, bytes. Results of server tools come in one event. */
 const MAX_EVENT_BYTES = 16 * 1024 * 1024
@@ -100,8 +107,7 @@ export function createReplyStream(parts: StreamParts): ReplyStream {
         ended = true
         return send(masked(event, frame))
       default:
-        // `ping`, and events that are not known: their text is masked one by one.
-        return send(masked(event, frame))
+        return type === 'ping' ? send(masked(event, frame)) : send(unknown(frame))
     }
   }
 
@@ -121,9 +127,9 @@ export function createReplyStream(parts: StreamParts): ReplyStream {
     if (index !== next) throw new ReplyCut('a block is out of order')
     if ([...open.values()].some((block) => block.held))
       throw new ReplyCut('a block began inside a tool call')
-    next += 1
     const { block, out } = openBlock(parts, index, event, frame)
     open.set(index, block)
+    next += 1
     await send(redacted(out))
   }
 
@@ -165,6 +171,15 @@ export function createReplyStream(parts: StreamParts): ReplyStream {
     const data = frame.data ?? ''
     const out = maskStrings(parts, data, event)
     return redacted(out === data ? frame.raw : encodeSse(frame.event, out))
+  }
+
+  /** An event that is not known: nothing in it needs to stay as it is. */
+  function unknown(frame: SseFrame): Buffer {
+    const data = frame.data ?? ''
+    const out = maskJson(parts, data)
+    if (out === data) return redacted(frame.raw)
+    const name = frame.event === undefined ? undefined : maskText(parts, frame.event)
+    return redacted(encodeSse(name, out))
   }
 
   const redacted = (bytes: Buffer): Buffer =>
