@@ -1,10 +1,12 @@
 import { parseArgs } from 'node:util'
 import { engine } from './bench/engine.ts'
+import { mask } from './bench/mask.ts'
 import { memory } from './bench/memory.ts'
 import { pdp } from './bench/pdp.ts'
 import { pep } from './bench/pep.ts'
 import { createReporter, type Report } from './bench/report.ts'
 import { stream } from './bench/stream.ts'
+import { turns } from './bench/turns.ts'
 
 /** `npm run bench -- <suite>… [--json]`: figures, side by side with the named peer in one run. Never part of a test. */
 
@@ -13,6 +15,8 @@ const suites: Readonly<Record<string, (report: Report) => Promise<void>>> = {
   pdp,
   engine,
   stream,
+  mask,
+  turns,
   memory,
 }
 
@@ -23,7 +27,9 @@ Measures this machine and prints medians and ratios; every suite when none is na
   pep      requests/s and latency through the gateway ÷ nginx auth_request → opa, then 60 s sustained
   pdp      decisions/s of /v1/decide ÷ opa run, one at a time and in batches of 100
   engine   time of one decision inside the process, cached and not ÷ opa bench; growth with grants, memory
-  stream   time added to each event, text held back, MB/s of the mask engine
+  stream   time added to each event, text held back, memory of 2,000 streams at once
+  mask     MB/s of the mask engine, clean and with findings
+  turns    a conversation of 4 MB that is sent again with one message more ÷ its first time
   memory   resident memory of \`npm start\` at rest and over 100,000 requests
 
   --json   one object a line: { suite, metric, unit, ours, peer, peer_name, ratio, goal, met }

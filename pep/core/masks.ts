@@ -1,6 +1,7 @@
 import { createHmac } from 'node:crypto'
 import type { MaskObligation } from '../../pdp/contract/obligation.ts'
 import type { CustomDetector } from '../../pdp/contract/profile.ts'
+import { ContentCache, type Place } from '../mask/content-cache.ts'
 import { compileMask, type Mask } from '../mask/mask.ts'
 import { createRestorer, type Restorer } from '../mask/restore.ts'
 import { sessionTokens } from '../mask/tokens.ts'
@@ -24,6 +25,15 @@ export type Masking = {
   readonly fields: boolean
   /** Names of findings that alter; others are only counted. */
   readonly altering: ReadonlySet<string>
+  /** Masks a whole text; one that came before is not looked through again. */
+  readonly whole: (text: string, place?: Place) => MaskedText
+}
+
+/** A text that was masked as a whole. */
+export type MaskedText = {
+  /** `undefined`: as it was. */
+  readonly out: string | undefined
+  readonly counts: Readonly<Counts>
 }
 
 /** Compiled masks, kept while the same ones are asked for. */
@@ -40,6 +50,16 @@ export type Masks = {
   ) => (() => Restorer) | undefined
 }
 
+/** Most bytes of masked texts that are kept; shorter texts are sooner masked than found. */
+const CACHE_BYTES = 32 * 1024 * 1024
+const WORTH_KEEPING = 512
+
+function wholeText(mask: Mask, text: string): MaskedText {
+  const masker = mask.text()
+  const out = masker.push(text) + masker.end()
+  return { out: out === text ? undefined : out, counts: masker.counts }
+}
+
 /** Most compiled masks that are kept; the oldest goes. */
 const MAX_KEPT = 256
 
@@ -48,6 +68,9 @@ export function createMasks(secret: Uint8Array): Masks {
   const derive = (purpose: string): Buffer => createHmac('sha256', secret).update(purpose).digest()
   const hash = derive('countersign/mask/hash/v1')
   const kept = new Map<string, Masking>()
+  // Of all masks, each under a number of its own.
+  const texts = new ContentCache<MaskedText>(({ out = '' }) => 128 + 2 * out.length, CACHE_BYTES)
+  let compiled = 0
   // Whoever has the secret and the session has the key: every instance, as long as the session lasts.
   const tokensOf = (session: string) =>
     sessionTokens(
@@ -61,12 +84,17 @@ export function createMasks(secret: Uint8Array): Masks {
     }
     const token = derive(`countersign/mask/token/v1\n${material.session}`)
     const restore = tokensOf(material.session)
+    const mask = compileMask(rules, {
+      customs: material.customs,
+      literals: material.literals,
+      keys: { hash, token, restore },
+    })
+    const purpose = String((compiled += 1))
+    const make = (text: string): MaskedText => wholeText(mask, text)
     return {
-      mask: compileMask(rules, {
-        customs: material.customs,
-        literals: material.literals,
-        keys: { hash, token, restore },
-      }),
+      mask,
+      whole: (text, place) =>
+        text.length < WORTH_KEEPING ? make(text) : texts.of(text, purpose, make, place),
       ruled: rules.length > 0,
       fields: rules.some((rule) => !rule.observe && (rule.fields?.length ?? 0) > 0),
       altering,

@@ -1,4 +1,3 @@
-import { hash } from 'node:crypto'
 import type { AnthropicFacts, Facts } from '../../pdp/contract/facts.ts'
 import { isFixed, isSigned, typeOf } from './anthropic-fields.ts'
 import {
@@ -8,6 +7,7 @@ import {
   opaqueBlocks,
   providerFields,
 } from './anthropic-names.ts'
+import { ContentCache, type Place } from '../mask/content-cache.ts'
 import { estimateTokens } from './tokens.ts'
 
 /** A Messages API request, parsed. */
@@ -25,39 +25,23 @@ export type TextScan = (text: string) => {
 
 type Scanned = ReturnType<TextScan> & { readonly tokens: number }
 
-/**
- * Remembers scans by content: an agent resends its whole conversation each turn. Two generations, the older one
- * dropped whole: dropping entries one by one from the front of a large map takes time in proportion to what was
- * dropped before.
- */
+/** Scans, remembered by content. */
 export class ScanCache {
-  readonly #scan: TextScan
-  /** Most entries of one generation. */
-  readonly #most: number
-  #young = new Map<string, Scanned>()
-  #old = new Map<string, Scanned>()
+  readonly #scans: ContentCache<Scanned>
+  readonly #scan: (text: string) => Scanned
 
   /** @param budgetBytes most bytes of results that are kept, about. */
   constructor(scan: TextScan, budgetBytes = 16 * 1024 * 1024) {
-    this.#scan = scan
-    this.#most = Math.ceil(budgetBytes / ENTRY_BYTES / 2)
+    this.#scan = (text) => ({ ...scan(text), tokens: estimateTokens(text) })
+    this.#scans = new ContentCache(() => ENTRY_BYTES, budgetBytes)
   }
 
-  scan(text: string): Scanned {
-    const key = text.length < 64 ? text : hash('sha256', text, 'base64')
-    const known = this.#young.get(key)
-    if (known) return known
-    const made = this.#old.get(key) ?? { ...this.#scan(text), tokens: estimateTokens(text) }
-    if (this.#young.size >= this.#most) {
-      this.#old = this.#young
-      this.#young = new Map()
-    }
-    this.#young.set(key, made)
-    return made
+  scan(text: string, place?: Place): Scanned {
+    return this.#scans.of(text, '', this.#scan, place)
   }
 }
 
-const ENTRY_BYTES = 512
+const ENTRY_BYTES = 256
 /** Tokens of what an image becomes, at the highest resolution, and of a page of a document. */
 const IMAGE_TOKENS = 5000
 /** Tokens that a message, and the use of tools, add by themselves. */
@@ -85,8 +69,8 @@ export function anthropicFacts(
   if (Array.isArray(request['tools'])) tokens += TOOLS_TOKENS
   for (const group of groups(request, found)) {
     let before = ''
-    for (const text of group) {
-      const scanned = cache.scan(text)
+    for (const { text, place } of group) {
+      const scanned = cache.scan(text, place)
       tokens += scanned.tokens
       scanned.phrases.forEach((name) => phrases.add(name))
       for (const [name, count = 0] of Object.entries(scanned.detectors)) {
@@ -117,30 +101,43 @@ export function anthropicFacts(
 const isCount = (value: unknown): value is number => Number.isSafeInteger(value)
 
 /** Texts of the request, in groups that the model sees as one: an entry of `system`, a message, a tool, a field. */
-function* groups(request: MessagesRequest, found: Found): Generator<string[]> {
+function* groups(request: MessagesRequest, found: Found): Generator<Piece[]> {
   for (const [field, value] of Object.entries(request)) {
     if (field === 'messages' || field === 'tools' || field === 'system') continue
-    if (field !== 'metadata' && field !== 'model') yield texts(value, field, request, undefined)
+    if (field !== 'metadata' && field !== 'model')
+      yield pieces(texts(value, field, request, undefined))
   }
-  yield blocks(request['system'], found)
+  yield blocks(request['system'], found, request, 'system')
   const tools = Array.isArray(request['tools']) ? request['tools'] : [request['tools']]
   for (const tool of tools) {
     found.tool(tool)
-    yield texts(tool, undefined, undefined, undefined)
+    yield pieces(texts(tool, undefined, undefined, undefined))
   }
   for (const message of request.messages) {
-    const content = isRecord(message) ? message['content'] : message
-    yield blocks(content, found)
+    if (isRecord(message)) yield blocks(message['content'], found, message, 'content')
+    else yield blocks(message, found, undefined, 'content')
   }
 }
 
+/** A text that the model sees, and where it stands when it stands there as a whole. */
+type Piece = { readonly text: string; readonly place?: Place }
+
+const pieces = (list: readonly string[]): Piece[] => list.map((text) => ({ text }))
+
 /** One text for each block. */
-function blocks(content: unknown, found: Found): string[] {
-  if (!Array.isArray(content)) return texts(content, undefined, undefined, found)
-  return content.flatMap((block) => {
+function blocks(content: unknown, found: Found, parent: object | undefined, key: string): Piece[] {
+  if (typeof content === 'string')
+    return [{ text: content, ...(parent && { place: { parent, key } }) }]
+  if (!Array.isArray(content)) return pieces(texts(content, undefined, undefined, found))
+  return content.flatMap((block): Piece[] => {
     found.block(block)
-    const inner = texts(block, undefined, undefined, found)
-    return inner.length === 0 ? [] : [inner.join('\n')]
+    const [first, ...others] = texts(block, undefined, undefined, found)
+    if (first === undefined) return []
+    if (others.length > 0) return [{ text: [first, ...others].join('\n') }]
+    const at = isRecord(block) ? ['text', 'content'].find((one) => block[one] === first) : undefined
+    return [
+      { text: first, ...(at !== undefined && { place: { parent: block as object, key: at } }) },
+    ]
   })
 }
 

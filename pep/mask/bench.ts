@@ -103,6 +103,8 @@ export type EventTimes = {
   readonly held_mean: number
   readonly held_max: number
   readonly held_events: number
+  /** Code units held back once the block ended. */
+  readonly held_end: number
   readonly events: number
 }
 
@@ -148,8 +150,11 @@ export function eventTimes(events = 20_000): EventTimes {
     most = Math.max(most, masker.held)
     if (out === '') silent++
   }
+  masker.end()
+  const held_end = masker.held
   times.sort((a, b) => a - b)
   return {
+    held_end,
     p50_us: times[events >> 1] ?? NaN,
     p99_us: times[Math.floor(events * 0.99)] ?? NaN,
     held_mean: held / events,

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type Gateway, startGateway } from '../bench/gateway.ts'
 import { freePort } from '../bench/processes.ts'
+import { builtinNames } from '../../pep/mask/types.ts'
 import { buildBundle } from '../build-bundle.ts'
 import { readPolicyData } from '../policy-data/read.ts'
 
@@ -10,6 +11,7 @@ import { readPolicyData } from '../policy-data/read.ts'
 export type Self = {
   readonly target: URL
   readonly token: string
+  readonly pid: number
   readonly stop: () => Promise<void>
 }
 
@@ -21,24 +23,7 @@ const masks = [
     description: 'Whatever has a form never reaches an agent.',
     connections: ['*'],
     where: 'response',
-    detectors: [
-      'email',
-      'credit_card',
-      'us_ssn',
-      'iban',
-      'phone',
-      'ipv4',
-      'ipv6',
-      'aws_key',
-      'github_token',
-      'slack_token',
-      'google_api_key',
-      'anthropic_key',
-      'openai_key',
-      'jwt',
-      'private_key',
-      'url_credentials',
-    ],
+    detectors: [...builtinNames],
     style: 'redact',
   },
 ]
@@ -82,6 +67,7 @@ export async function startSelf(upstream: string): Promise<Self> {
   return {
     target: new URL(`${gateway.urls.pep}/claude`),
     token: gateway.token,
+    pid: gateway.pid,
     stop: async () => {
       await gateway.stop()
       await remove()

@@ -22,11 +22,15 @@ export function maskRequest(
 ): Result<string, Refusal> {
   const { mask, altering } = masking
   if (!mask.active) return ok(text)
-  const whole = (part: string): { out: string; found: boolean } => {
-    const masker = mask.text()
-    const out = masker.push(part) + masker.end()
-    findings.add(masker.counts, altering)
-    return { out, found: altered(masker.counts, altering) }
+  const whole = (
+    part: string,
+    key: string | number | undefined,
+    parent: object | undefined,
+  ): { out: string | undefined; found: boolean } => {
+    const place = key === undefined || parent === undefined ? undefined : { parent, key }
+    const { out, counts } = masking.whole(part, place)
+    findings.add(counts, altering)
+    return { out, found: altered(counts, altering) }
   }
   let signed = false
   try {
@@ -43,12 +47,14 @@ export function maskRequest(
         }
         if (typeof node !== 'string') return {}
         if (isSigned(key, parent)) {
-          signed ||= whole(node).found
+          // Each is looked into, for what only observes counts as well.
+          const { found } = whole(node, key, parent)
+          signed ||= found
           return {}
         }
         if (isFixed(key, parent, node)) return {}
-        const masked = whole(node).out
-        return masked === node ? {} : { replace: () => JSON.stringify(masked) }
+        const masked = whole(node, key, parent).out
+        return masked === undefined ? {} : { replace: () => JSON.stringify(masked) }
       },
       undefined,
     )
