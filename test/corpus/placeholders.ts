@@ -91,8 +91,7 @@ const functions: Readonly<Record<string, (text: string) => string>> = {
   /** A JSON string inside a JSON string. */
   json2: (text) => JSON.stringify(JSON.stringify(text).slice(1, -1)).slice(1, -1),
   /** As encoders write it that keep to letters, digits and blanks. */
-  json_ascii: (text) =>
-    text.replace(/[^A-Za-z0-9 ]/g, (c) => `\\u${hex(c.charCodeAt(0), 4)}`),
+  json_ascii: (text) => text.replace(/[^A-Za-z0-9 ]/g, (c) => `\\u${hex(c.charCodeAt(0), 4)}`),
   backslash_x: (text) => text.replace(/[^A-Za-z0-9 ]/g, (c) => `\\x${hex(c.charCodeAt(0), 2)}`),
   percent: (text) => encodeURIComponent(text),
   /** Also what an encoder may leave: the dot, the dash, the underscore. */
@@ -105,8 +104,7 @@ const functions: Readonly<Record<string, (text: string) => string>> = {
   entities_all: (text) => text.replace(/./gs, (c) => `&#${c.charCodeAt(0)};`),
   markdown: (text) => text.replace(/[\\`*_{}[\]()#+.!|~-]/g, (c) => `\\${c}`),
   markdown_underscores: (text) => text.replaceAll('_', '\\_'),
-  fullwidth: (text) =>
-    text.replace(/[!-~]/g, (c) => String.fromCharCode(c.charCodeAt(0) + 0xfee0)),
+  fullwidth: (text) => text.replace(/[!-~]/g, (c) => String.fromCharCode(c.charCodeAt(0) + 0xfee0)),
   fullwidth_signs: (text) =>
     text.replace(/[@.+:-]/g, (c) => String.fromCharCode(c.charCodeAt(0) + 0xfee0)),
   fullwidth_digits: (text) => upright(0xff10, text),

@@ -6,7 +6,8 @@ import { type Detector, MORE, NO, type Matcher, unitFrom } from './matcher.ts'
 const CERTAIN = 40
 /** What may stand between the word and the key: `=`, `": "`, `\":\"`, ` = '`. */
 const GAP = 12
-const word = /(?:account|shared_?access|storage|primary|secondary)[_-]?key[^A-Za-z0-9+/]{1,12}$/i
+export const keyword = /(?:account|shared_?access|storage|primary|secondary)[_-]?key/i
+const before = new RegExp(`${keyword.source}[^A-Za-z0-9+/]{1,12}$`, 'i')
 const LONGEST_WORD = 'shared_access_key'.length
 
 /**
@@ -41,7 +42,7 @@ const matcher: Matcher = {
       digit ||= isDigit(c)
     }
     // Last, as most words are not even long enough.
-    if (!word.test(s.slice(Math.max(0, i - GAP - LONGEST_WORD), i))) return NO
+    if (!before.test(s.slice(Math.max(0, i - GAP - LONGEST_WORD), i))) return NO
     if (p < i + CERTAIN) return final ? NO : MORE
     return upper && lower && digit ? p : NO
   },
