@@ -1,4 +1,5 @@
 import { parseArgs } from 'node:util'
+import { detect } from './bench/detect.ts'
 import { engine } from './bench/engine.ts'
 import { memory } from './bench/memory.ts'
 import { pdp } from './bench/pdp.ts'
@@ -13,6 +14,7 @@ const suites: Readonly<Record<string, (report: Report) => Promise<void>>> = {
   pdp,
   engine,
   stream,
+  detect,
   memory,
 }
 
@@ -24,6 +26,7 @@ Measures this machine and prints medians and ratios; every suite when none is na
   pdp      decisions/s of /v1/decide ÷ opa run, one at a time and in batches of 100
   engine   time of one decision inside the process, cached and not ÷ opa bench; growth with grants, memory
   stream   time added to each event, text held back, MB/s of the mask engine
+  detect   precision and recall of each detector on test/corpus, and recall of each form
   memory   resident memory of \`npm start\` at rest and over 100,000 requests
 
   --json   one object a line: { suite, metric, unit, ours, peer, peer_name, ratio, goal, met }

@@ -250,7 +250,7 @@ export class Scanner {
         end = this.#beyond(s, end, matcher.tail, final)
       if (end === MORE) {
         pending = true
-      } else if (end > best) {
+      } else if (end > best || (end > this.#at && matcher.tail !== undefined)) {
         best = end
         winner = matcher
         if (matcher.tail !== undefined) break

@@ -50,13 +50,7 @@ const familySchema = z.strictObject({
   detectors: z.array(detector),
   /** Values of which one stands in each of `surroundings.yaml`, in turn; `before` and `after` are what they need. */
   surrounded: z
-    .array(
-      valueSchema.extend({
-        before: z.string().default(''),
-        after: z.string().default(''),
-        /** A value of the family that `before` and `after` hold is none of the corpus' business. */
-      }),
-    )
+    .array(valueSchema.extend({ before: z.string().default(''), after: z.string().default('') }))
     .default([]),
   entries: z
     .array(

@@ -25,15 +25,35 @@ const mark = (chars: string, words: readonly string[]): Trigger => ({
 
 /** The first `_` of a key's prefix. */
 export const underscore = mark('_', [
-  ...['ghp', 'gho', 'ghu', 'ghs', 'ghr', 'github'],
-  ...['npm', 'hf', 'dckr'],
-  ...['sk', 'rk', 'whsec'],
+  'ghp',
+  'gho',
+  'ghu',
+  'ghs',
+  'ghr',
+  'github',
+  'npm',
+  'hf',
+  'dckr',
+  'sk',
+  'rk',
+  'whsec',
 ])
 
 /** Kinds of GitLab tokens, as its documentation lists them. */
 export const gitlabWords = [
-  ...['glpat', 'gloas', 'gldt', 'glrt', 'glrtr', 'glcbt', 'glptt', 'glft', 'glimt', 'glagent'],
-  ...['glsoat', 'glffct', 'glwt'],
+  'glpat',
+  'gloas',
+  'gldt',
+  'glrt',
+  'glrtr',
+  'glcbt',
+  'glptt',
+  'glft',
+  'glimt',
+  'glagent',
+  'glsoat',
+  'glffct',
+  'glwt',
 ]
 
 /** The first `-` of a key's prefix. */
