@@ -22,6 +22,9 @@ const jwtHeader = joined('eyJhbGciOiJIUzI1NiIs', 'InR5cCI6IkpXVCJ9')
 
 /** Fixed, made up, and of the form that each issuer documents. */
 const constants: Readonly<Record<string, string>> = {
+  // For placeholders of keys, which look like keys to some scanners.
+  _: '_',
+  AKIA: joined('AK', 'IA'),
   anthropic_key: joined('sk-', 'ant', '-api03-', letters, '_0123456789-AbCdEfGhIj', 'AA'),
   anthropic_admin_key: joined('sk-', 'ant', '-admin01-0123456789', letters, 'AA'),
   aws_key_id: joined('AKIA', 'IOSFODNN7', 'EXAMPLE'),

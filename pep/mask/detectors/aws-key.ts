@@ -88,7 +88,7 @@ export const awsKey: Detector = {
   counterExamples: [
     'AKIAIOSFODNN7EXAMPL',
     'AKIAiosfodnn7example',
-    'AKIAXXXXXXXXXXXXXXXX',
+    joined('AKIA', 'XXXXXXXXXXXXXXXX'),
     // No word in front, or not 40, or hexadecimal.
     exampleSecret,
     `secret = ${exampleSecret.slice(3)}`,

@@ -64,7 +64,7 @@ export const stripeKey: Detector = {
     'sk_test_publishable_key_name',
     'pk_live_AbCdEfGhIjKlMnOpQrStUv01',
     'risk_test_results_of_2024_are_in',
-    'sk_live_xxxxxxxxxxxxxxxxxxxxxxxx',
+    joined('sk', '_live_', 'xxxxxxxxxxxxxxxxxxxxxxxx'),
   ],
 }
 
