@@ -8,15 +8,18 @@ import { type Entry, type Form, forms, loadCorpus } from './load.ts'
  * less. A form leaves this list when all of its values are masked.
  */
 const notYet: Partial<Record<Form, { readonly least: number; readonly why: string }>> = {
-  escape: { least: 0.18, why: 'escapes are not decoded outside JSON, nor in JSON inside JSON' },
-  url: { least: 0.55, why: 'percent-encoding is not decoded' },
-  base64: { least: 0, why: 'base64 is not decoded' },
-  markdown: { least: 0.82, why: 'backslashes and emphasis inside a value are not skipped' },
-  html: { least: 0.51, why: 'character references are not decoded' },
-  unicode: {
-    least: 0.06,
-    why: 'other digits and signs are not folded, invisible characters not skipped',
+  url: {
+    least: 0.96,
+    why: 'a plus is not read as the blank of a form, nor the end of an AWS secret seen before a slash',
   },
+  base64: { least: 0.98, why: 'values of less than some 16 units of base64 are not decoded' },
+  html: { least: 0.96, why: 'references by name, and elements inside a value, are not read' },
+}
+
+/** Near misses that are masked all the same. */
+const knownFindings: Readonly<Record<string, string>> = {
+  'postgres://ada:****@db/orders':
+    'four asterisks are read as the emphasis of Markdown around nothing',
 }
 
 const corpus = loadCorpus()
@@ -50,7 +53,7 @@ for (const name of builtinNames) {
     test('leaves near misses as they are', () => {
       const mask = maskOf([name])
       const failed = corpus
-        .filter((entry) => isNearMiss(entry, name))
+        .filter((entry) => isNearMiss(entry, name) && knownFindings[entry.text] === undefined)
         .map((entry) => judge(entry, mask))
         .filter(({ entry, after }) => after !== entry.text)
       expect(
@@ -84,4 +87,11 @@ for (const form of forms) {
 
 test('what is masked beyond the values is less than one unit in a hundred', () => {
   expect(ratio(figures.beyond)).toBeLessThan(0.01)
+})
+
+test('a near miss leaves the list of known findings when nothing is found in it', () => {
+  const mask = maskOf(builtinNames)
+  const listed = corpus.filter((entry) => knownFindings[entry.text] !== undefined)
+  expect(listed.map((entry) => entry.text)).toEqual(Object.keys(knownFindings))
+  for (const entry of listed) expect(judge(entry, mask).after).not.toBe(entry.text)
 })

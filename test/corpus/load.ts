@@ -127,7 +127,10 @@ function entryOf(
     )
     const from = marked.indexOf(MARK.open)
     const to = marked.indexOf(MARK.close)
-    return { detector: name, value: marked.slice(from + 1, to) }
+    const expanded = marked.slice(from + 1, to)
+    if (marked.slice(0, from) + expanded + marked.slice(to + 1) !== text)
+      throw new Error(`${file}: marking ${value} changed ${template}`)
+    return { detector: name, value: expanded }
   })
   return { file, form: written, text, values: found, detectors }
 }

@@ -82,10 +82,15 @@ const constants: Readonly<Record<string, string>> = {
 
 const upright = (base: number, text: string): string =>
   text.replace(/[0-9]/g, (digit) => String.fromCodePoint(base + Number(digit)))
-const after =
-  (inserted: string, every: number) =>
-  (text: string): string =>
-    [...text].map((c, k) => (k % every === every - 1 ? c + inserted : c)).join('')
+/** Marks do not count, so that a text is the same with and without them. */
+function after(inserted: string, every: number): (text: string) => string {
+  return (text) => {
+    let seen = 0
+    return [...text]
+      .map((c) => (!marks.test(c) && ++seen % every === 0 ? c + inserted : c))
+      .join('')
+  }
+}
 const hex = (unit: number, width: number): string => unit.toString(16).padStart(width, '0')
 
 /** Each is a function of single characters, so that a value inside its text is that function of the value. */
@@ -118,12 +123,6 @@ const functions: Readonly<Record<string, (text: string) => string>> = {
     text.replace(/[a-z]/g, (c) => String.fromCodePoint(0x1d41a + c.charCodeAt(0) - 97)),
   keycaps: (text) => text.replace(/[0-9]/g, '$&\ufe0f\u20e3'),
   superscript: (text) => text.replace(/[0-9]/g, (digit) => '⁰¹²³⁴⁵⁶⁷⁸⁹'.charAt(Number(digit))),
-  zero_width: after('\u200b', 3),
-  joiners: after('\u200d', 4),
-  soft_hyphens: after('\u00ad', 5),
-  variation_selectors: after('\ufe0f', 2),
-  word_joiners: after('\u2060', 3),
-  bidi: after('\u200e', 6),
   nbsp: (text) => text.replace(/[ -]/g, '\u00a0'),
   narrow_spaces: (text) => text.replace(/[ -]/g, '\u202f'),
   thin_spaces: (text) => text.replace(/[ -]/g, '\u2009'),
@@ -131,6 +130,16 @@ const functions: Readonly<Record<string, (text: string) => string>> = {
   dashes: (text) => text.replace(/[ -]/g, '-'),
   non_breaking_hyphens: (text) => text.replace(/[ -]/g, '\u2011'),
   en_dashes: (text) => text.replace(/[ -]/g, '\u2013'),
+}
+
+/** Invisible characters inside a text. */
+const insertions: Readonly<Record<string, (text: string) => string>> = {
+  zero_width: after('\u200b', 3),
+  joiners: after('\u200d', 4),
+  soft_hyphens: after('\u00ad', 5),
+  variation_selectors: after('\ufe0f', 2),
+  word_joiners: after('\u2060', 3),
+  bidi: after('\u200e', 6),
 }
 
 /** What `${name}` of a name in `functions` is applied to: the text between marks, and around them. */
@@ -185,6 +194,8 @@ function placeholder(content: string): string {
   }
   const inner = expand(content.slice(colon + 1))
   if (name === 'base64' || name === 'base64url') return base64(inner, name)
+  const insert = insertions[name]
+  if (insert !== undefined) return insert(inner)
   const apply = functions[name]
   if (apply === undefined) throw new Error(`no such function: ${name}`)
   return charwise(apply, inner)
