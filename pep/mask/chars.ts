@@ -46,7 +46,7 @@ export const isGroupSeparator = (c: number): boolean =>
   c === 0x20 ||
   c === 0x2d ||
   c === 0xa0 ||
-  c === 0x2007 ||
-  c === 0x2009 ||
+  (c >= 0x2000 && c <= 0x200a) ||
   c === 0x202f ||
-  (c >= 0x2010 && c <= 0x2014)
+  (c >= 0x2010 && c <= 0x2015) ||
+  c === 0x2212

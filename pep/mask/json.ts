@@ -1,4 +1,4 @@
-import { keyword } from './detectors/aws-key.ts'
+import { isKeyword } from './detectors/keywords.ts'
 import { PepMaskError } from './errors.ts'
 import type { Inspector } from './inspector.ts'
 import { type Container, OpenContainers } from './json-keys.ts'
@@ -203,7 +203,7 @@ export class JsonScanner {
     if (this.#dropping === undefined && this.#scan(part, at + 1, '')) {
       this.#put(at + 1, part.next, this.#open.maskedKey(container, this.#parts.sink.out))
     }
-    this.#context = keyword.test(part.text) ? `${part.text.slice(-64)}":"` : ''
+    this.#context = isKeyword(part.text) ? `${part.text.slice(-64)}":"` : ''
     this.#expect = 'colon'
     return part.next + 1
   }

@@ -217,7 +217,11 @@ export class Scanner {
     const unit = s.charCodeAt(t)
     const matchers =
       (unit < 128 ? this.#tables.onlyHotStarts[unit] : undefined) ?? this.#tables.wideOnlyHotStarts
-    return this.#anyAt(matchers, s, t, final)
+    // The tables hold those that begin with this unit.
+    for (const matcher of matchers) {
+      if (matcher.match(s, t, final, this.#floor) !== NO) return true
+    }
+    return false
   }
 
   #anyAt(matchers: readonly Matcher[], s: string, j: number, final: boolean): boolean {
@@ -250,7 +254,7 @@ export class Scanner {
         end = this.#beyond(s, end, matcher.tail, final)
       if (end === MORE) {
         pending = true
-      } else if (end > best) {
+      } else if (end > best || (end > this.#at && matcher.tail !== undefined)) {
         best = end
         winner = matcher
         if (matcher.tail !== undefined) break
