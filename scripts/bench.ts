@@ -32,7 +32,6 @@ Measures this machine and prints medians and ratios; every suite when none is na
   stream   time added to each event, text held back, memory of 2,000 streams at once
   mask     MB/s of the mask engine, clean and with findings
   turns    a conversation of 4 MB that is sent again with one message more ÷ its first time
-  stream   time added to each event, text held back, MB/s of the mask engine
   detect   precision and recall of each detector on test/corpus, and recall of each form
   memory   resident memory of \`npm start\` at rest and over 100,000 requests
 

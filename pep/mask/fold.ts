@@ -3,9 +3,9 @@
  * and `ada\_l@example.com` as what they stand for, so detectors are shown that.
  *
  * Folded: decimal digits of every script, full-width, small and mathematical forms of ASCII (Unicode NFKC); percent
- * escapes (RFC 3986 §2.1, also escaped up to three times), `\u0040` and `\x40`, numeric character references of HTML,
- * backslash escapes of Markdown. Left out: default-ignorable code points (UAX #44), NUL, marks that strike through or
- * frame what stands before them, and the `**` of Markdown.
+ * escapes (RFC 3986 §2.1, also escaped up to three times), `\u0040` and `\x40`, character references of HTML by number and
+ * those by name that values are written with, backslash escapes of Markdown. Left out: default-ignorable code points (UAX #44), NUL, marks that strike through or
+ * frame what stands before them, the `**` of Markdown and the `<wbr>` of HTML.
  */
 export type FoldedSink = {
   /** Text that stands for itself. */
@@ -83,6 +83,28 @@ function ranges(units: readonly number[]): string {
   return merged.map(([first, last]) => `${hex(first)}-${hex(last)}`).join('')
 }
 
+/** Named character references (HTML, §13.5) of what stands in values. */
+const entities: Readonly<Record<string, string>> = {
+  nbsp: ' ',
+  ensp: ' ',
+  emsp: ' ',
+  thinsp: ' ',
+  commat: '@',
+  period: '.',
+  plus: '+',
+  colon: ':',
+  sol: '/',
+  lowbar: '_',
+  equals: '=',
+  hyphen: '-',
+  dash: '-',
+  ndash: '-',
+  mdash: '-',
+  shy: '',
+  zwj: '',
+  zwnj: '',
+}
+
 const ignored = anyOf(ignoredCodes())
 const source = [
   '%(?:25){0,3}(?<percent>[0-7][0-9a-fA-F])',
@@ -90,8 +112,9 @@ const source = [
   '\\\\x(?<byte>[0-7][0-9a-fA-F])',
   '&#[xX](?<hex>[0-9a-fA-F]{1,6});',
   '&#(?<decimal>[0-9]{1,7});',
+  `&(?<entity>${Object.keys(entities).join('|')});`,
   '\\\\(?<mark>[_*.+@-])',
-  `(?<ignored>${ignored}|\\*\\*)`,
+  `(?<ignored>${ignored}|\\*\\*|<wbr ?/?>)`,
   `(?<form>${anyOf(forms.keys())})`,
 ].join('|')
 const every = new RegExp(source, 'g')
@@ -99,7 +122,7 @@ const wholeIgnored = new RegExp(`^(?:${ignored})$`)
 
 /** What every sequence begins with: single units, since a pattern of these is the fastest. */
 const beginnings = new RegExp(
-  `%[0-7]|\\\\[ux_*.+@-]|&#|\\*\\*|[${ranges([
+  `%[0-7]|\\\\[ux_*.+@-]|&[#a-z]|\\*\\*|<wbr|[${ranges([
     ...new Set([...ignoredCodes(), ...forms.keys()].map((code) => firstUnit(code))),
   ])}]`,
 )
@@ -109,7 +132,7 @@ export const isFoldable = (text: string): boolean => beginnings.test(text)
 
 /** What may be the beginning of a sequence, at the end of a text. */
 const unfinished =
-  /(?:%(?:25){0,3}2?[0-7]?|\\(?:u[0-9a-fA-F]{0,3}|x[0-7]?)?|&(?:#(?:[xX][0-9a-fA-F]{0,6}|[0-9]{0,7}))?|[\ud800-\udbff])$/
+  /(?:%(?:25){0,3}2?[0-7]?|\\(?:u[0-9a-fA-F]{0,3}|x[0-7]?)?|&(?:#(?:[xX][0-9a-fA-F]{0,6}|[0-9]{0,7})|[a-z]{0,6})|<(?:w(?:br? ?\/?)?)?|[\ud800-\udbff])$/
 /** Such a beginning has so many units at most: of `&#x10FFFF;` and `%25252540` all but the last. */
 const MOST_UNFINISHED = 9
 
@@ -148,12 +171,14 @@ function readingOf(
     byte,
     hex,
     decimal,
+    entity,
     mark,
     ignored,
   }: Readonly<Record<string, string | undefined>>,
 ): string {
   if (ignored !== undefined) return ''
   if (mark !== undefined) return mark
+  if (entity !== undefined) return entities[entity] ?? found
   const written = percent ?? unit ?? byte ?? hex
   const code =
     written !== undefined

@@ -57,7 +57,9 @@ function international(s: string, from: number, final: boolean): number {
     while (
       next < s.length &&
       next < p + 3 &&
-      (isSeparator(s.charCodeAt(next)) || isParenthesis(s.charCodeAt(next)))
+      (isSeparator(s.charCodeAt(next)) ||
+        s.charCodeAt(next) === PLUS ||
+        isParenthesis(s.charCodeAt(next)))
     )
       next++
     if (next === s.length && next < p + 3) return final ? best : MORE
