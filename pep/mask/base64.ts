@@ -8,6 +8,10 @@ const LEAST_LINE = 60
 /** Four characters are three bytes; where the first one is depends on what stands in front. */
 const ALIGNMENTS = [0, 1, 2, 3]
 
+/** Fewer are enough before padding, which words have not. */
+const LEAST_PADDED = 10
+const PAD = 61
+
 const CR = 13
 const LF = 10
 /** The six bits of each character in both alphabets (RFC 4648 §4, §5); 64: none. */
@@ -91,9 +95,11 @@ export class Base64Sink implements Sink {
 
   /** Keeps what is before the next run, and what is too short for one. */
   #seek(text: string, from: number, to: number): number {
-    const start = longRun(text, from, to)
+    const long = longRun(text, from, to)
+    const padded = paddedRun(text, from, long)
+    const start = padded ?? long
     if (start > from) this.#sink.keep(text, from, start)
-    if (to - start >= LEAST) {
+    if (to - start >= LEAST || padded !== undefined) {
       this.#begin()
       return start
     }
@@ -113,7 +119,14 @@ export class Base64Sink implements Sink {
       this.#begin()
       this.#goOn(begin, 0, LEAST)
     } else if (at < to) {
-      this.#endShort()
+      if (isPadded(this.#short.length, text.charCodeAt(at))) {
+        const padded = this.#short
+        this.#short = ''
+        this.#begin()
+        this.#goOn(padded, 0, padded.length)
+      } else {
+        this.#endShort()
+      }
     }
     return at
   }
@@ -191,9 +204,30 @@ function longRun(text: string, from: number, to: number): number {
   return at
 }
 
+const isPadded = (length: number, next: number): boolean =>
+  next === PAD && length >= LEAST_PADDED && length % 4 >= 2
+
+/** Where a run begins that is short but padded. */
+function paddedRun(text: string, from: number, to: number): number | undefined {
+  for (
+    let pad = text.indexOf('=', from);
+    pad !== -1 && pad < to;
+    pad = text.indexOf('=', pad + 1)
+  ) {
+    let start = pad
+    while (start > from && isBase64(text.charCodeAt(start - 1))) start--
+    while (start < pad && !begins(text.charCodeAt(start))) start++
+    if (isPadded(pad - start, PAD)) return start
+  }
+  return undefined
+}
+
 /** Whether a text has a run that is worth decoding. */
-export const hasBase64 = (text: string): boolean =>
-  text.length - longRun(text, 0, text.length) >= LEAST
+export function hasBase64(text: string): boolean {
+  const { length } = text
+  const long = longRun(text, 0, length)
+  return length - long >= LEAST || paddedRun(text, 0, long) !== undefined
+}
 
 /** As in `strings(1)`: so many characters of text in a row are no accident. */
 const LEAST_TEXT = 8

@@ -12,7 +12,6 @@ const notYet: Partial<Record<Form, { readonly least: number; readonly why: strin
     least: 0.98,
     why: 'a plus is not read as the blank in the label of a key, nor the end of an AWS secret seen before a slash',
   },
-  base64: { least: 0.98, why: 'values of less than some 16 units of base64 are not decoded' },
 }
 
 /** Near misses that are masked all the same. */
