@@ -81,6 +81,11 @@ export class Base64Sink implements Sink {
     this.#sink.found(matcher, value)
   }
 
+  mark(): void {
+    this.flush()
+    this.#sink.mark()
+  }
+
   /** The text ends here, or something else stands here. */
   flush(): void {
     if (this.#inRun) this.#endRun()
@@ -271,6 +276,7 @@ class Alignment implements Sink {
         if (gone !== '') this.#sink.drop(gone.length)
       },
       found: (matcher, value) => this.#sink.found(matcher, value),
+      mark: () => undefined,
     })
   }
 
@@ -303,6 +309,11 @@ class Alignment implements Sink {
   found(matcher: Matcher, value: string | undefined): void {
     this.end()
     this.#sink.found(matcher, value)
+  }
+
+  mark(): void {
+    this.end()
+    this.#sink.mark()
   }
 
   end(): void {

@@ -66,6 +66,16 @@ export class Inspector {
     this.#show(cut === all.length ? all : all.slice(0, cut))
   }
 
+  /**
+   * A border inside the text, between two blocks of it: findings go across, and the sink is told where it stands in what
+   * goes out. Sequences that are folded, and base64, end here.
+   */
+  mark(): void {
+    this.#show(this.#rest)
+    this.#rest = ''
+    this.#unfolding.mark()
+  }
+
   /** Reports all of a text that is there as a whole. After it, the inspector is as new. */
   whole(text: string): void {
     this.push(text)

@@ -150,6 +150,8 @@ export class JsonStringSink implements Sink {
     this.#take(units)
   }
 
+  mark(): void {}
+
   found(matcher: Matcher, value: string | undefined): void {
     this.touched = true
     this.out += escaped(this.#replace(matcher, value))

@@ -29,6 +29,29 @@ export type MaskOptions = {
   readonly budgetUnits?: number
 }
 
+/** Texts that were masked as one. */
+export type MaskedTexts = { readonly outs: readonly string[]; readonly counts: Counts }
+
+/** Masks texts as parts of one: a value may begin in one and end in another. */
+export function maskSeveral(mask: Mask, texts: readonly string[]): MaskedTexts {
+  const masker = mask.text()
+  const outs: string[] = ['']
+  const take = (out: string): void => {
+    let from = 0
+    for (const mark of masker.marks) {
+      outs.push(outs.pop() + out.slice(from, mark), '')
+      from = mark
+    }
+    outs.push(outs.pop() + out.slice(from))
+  }
+  for (const [at, text] of texts.entries()) {
+    if (at > 0) take(masker.mark())
+    take(masker.push(text))
+  }
+  take(masker.end())
+  return { outs, counts: masker.counts }
+}
+
 /** Rules compiled once; each method makes a masker with state of its own, for one text, body or stream. */
 export type Mask = {
   /** Whether anything is altered or counted; if not, bytes need not pass through here. */

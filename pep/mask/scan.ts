@@ -17,6 +17,8 @@ export type Sink = {
   drop(units: number): void
   /** A finding; `value` is `undefined` where it is not needed or was too long to hold. Before or after its `drop`s. */
   found(matcher: Matcher, value: string | undefined): void
+  /** What comes next belongs to another part of the text; see `Inspector.mark`. */
+  mark(): void
 }
 
 /** What `found` needs of a value; `shown`: parts of it will be shown. */

@@ -12,6 +12,8 @@ type Part = {
   units: number
   /** Code units that go nowhere, of a part that stands for nothing. */
   lost: number
+  /** Nothing but a border, which is told whatever becomes of what stands around it. */
+  readonly mark?: true
 }
 
 /**
@@ -76,6 +78,11 @@ export class UnfoldingSink implements Sink {
     this.#settle()
   }
 
+  mark(): void {
+    this.#parts.push({ original: '', units: 0, lost: 0, mark: true })
+    this.#settle()
+  }
+
   keep(text: string, from: number, to: number): void {
     const [first] = this.#parts
     if (this.#first === 0 && first?.original === undefined && first !== undefined) {
@@ -100,9 +107,10 @@ export class UnfoldingSink implements Sink {
   }
 
   drop(units: number): void {
-    this.#take(units, ({ original, lost }, taken) =>
-      this.#sink.drop(original === undefined ? taken : original.length + lost),
-    )
+    this.#take(units, ({ original, lost, mark }, taken) => {
+      if (mark) this.#sink.mark()
+      else this.#sink.drop(original === undefined ? taken : original.length + lost)
+    })
     this.#decided(true)
   }
 
@@ -126,7 +134,7 @@ export class UnfoldingSink implements Sink {
       const part = this.#parts[this.#first]
       if (part === undefined || part.units > 0) break
       if (part.original === undefined) continue
-      if (this.#afterDrop) break
+      if (this.#afterDrop && !part.mark) break
       this.#held -= part.original.length
       this.#out(part)
     }
@@ -136,7 +144,8 @@ export class UnfoldingSink implements Sink {
     }
   }
 
-  #out({ original = '', lost }: Part): void {
+  #out({ original = '', lost, mark }: Part): void {
+    if (mark) this.#sink.mark()
     if (original !== '') this.#sink.keep(original, 0, original.length)
     if (lost > 0) this.#sink.drop(lost)
   }
