@@ -6,6 +6,7 @@ import type { Block } from './block.ts'
 import { isObject, type JsonObject, own } from './events.ts'
 import { isFixed, isSigned, TOOL_USE } from '../../facts/anthropic-fields.ts'
 import { altered, maskStrings, ReplyCut, type ReplyParts, SIGNED_FINDING } from './reply.ts'
+import { quietBlock } from './quiet-block.ts'
 import { createTextRun, type TextRun } from './text-run.ts'
 import { holdToolCall } from './tool-block.ts'
 
@@ -39,6 +40,14 @@ export function openBlock(
     return { block: holdToolCall(parts, index, event, content, frame), out: NOTHING }
   }
   const { type } = content
+  const begins = goesOn[type]
+  // Text in the start is rare, and goes the way of masked text.
+  const quiet = begins === undefined || content[begins] === undefined || content[begins] === ''
+  if (quiet && !parts.ruled && !parts.restorer)
+    return {
+      block: quietBlock(parts, index, type === 'text'),
+      out: maskEvent(parts, event) ?? frame.raw,
+    }
   const run = type === 'text' ? (waiting ?? createTextRun(parts)) : undefined
   const block = streamBlock(parts, index, content, run)
   const begin = (start: Buffer): Buffer => run?.begin(index, start) ?? start

@@ -24,6 +24,8 @@ export type MaskingParts = Pick<Masking, 'mask' | 'altering'> & {
 
 /** What a reply needs to be inspected; the same for JSON and for a stream. */
 export type ReplyParts = MaskingParts & {
+  /** Whether policy masks anything; if not, only the injected credential is looked for. */
+  readonly ruled: boolean
   /** Decides a tool call and puts the decision on record. @returns the input to release, masked. */
   readonly admit: (call: ToolCall, heartbeat?: () => void) => Promise<Result<string, Refusal>>
 }
