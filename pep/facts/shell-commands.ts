@@ -1,10 +1,15 @@
+import { commandCode, programInput } from './shell-code.ts'
+import { commandFiles } from './shell-files.ts'
 import { afterOptions, expand, unquoted } from './shell-flags.ts'
+import { commandHosts } from './shell-hosts.ts'
+import { commandSql } from './shell-sql.ts'
 import { type ShellState, type Stdin, UNKNOWN } from './shell-state.ts'
 import {
   containers,
   execOptions,
   interpreterName,
   interpreters,
+  programName,
   scriptOptions,
   shells,
   sshValued,
@@ -38,9 +43,13 @@ export function createAnalysis(
       record('?', args, wrappers)
       return
     }
-    if (wrapped(head.program, args, wrappers, stdin)) return
-    record(head.program, args, wrappers)
-    consider(head.program, { args, wrappers, stdin })
+    if (/[\u00ad\u200b-\u200f\u2060-\u2064\ufeff]/.test(head.program))
+      state.undetermined('hidden characters')
+    if (head.value.includes('/')) state.path(head.value, 'execute')
+    const name = programName(head.program)
+    if (wrapped(name, args, wrappers, stdin)) return
+    record(name, args, wrappers, stdin)
+    consider(name, { args, wrappers, stdin })
   }
 
   /** Looks through `sudo`, `env`, … to what they run. */
@@ -73,10 +82,19 @@ export function createAnalysis(
     return true
   }
 
-  function record(name: string, args: readonly Token[], wrappers: readonly string[]): void {
+  function record(
+    name: string,
+    args: readonly Token[],
+    wrappers: readonly string[],
+    stdin: Stdin = UNKNOWN,
+  ): void {
     const { words, flags, unknown } = expand(args, state.variables)
     if (unknown) state.undetermined(`flags of ${name}`)
     state.command({ name, args: words, flags, wrappers: [...wrappers] })
+    commandFiles(name, args, stdin, state)
+    commandHosts(name, args, stdin, state)
+    commandSql(name, args, stdin, state, (text) => walk(text, UNKNOWN))
+    commandCode(name, args, state)
   }
 
   function script(text: Token, name: string, stdin: Stdin): void {
@@ -127,6 +145,7 @@ export function createAnalysis(
 
   /** The file that an interpreter is to run. */
   function operand(name: string, word: Token, stdin: Stdin): void {
+    state.path(word.value, 'execute')
     if (word.process) {
       state.fed(name)
       state.undetermined(`${name} runs what another command writes`)
@@ -138,6 +157,7 @@ export function createAnalysis(
   /** A shell that takes its script from standard input. */
   function reads(name: string, stdin: Stdin): void {
     if (stdin.kind === 'none') return
+    if (stdin.kind === 'file') return state.path(stdin.path, 'execute')
     state.fed(name)
     if (stdin.kind === 'literal') walk(stdin.text, UNKNOWN)
     else state.undetermined(`${name} runs what another command writes`)
@@ -148,12 +168,12 @@ export function createAnalysis(
     if (elsewhere === undefined) return
     if (args.some((word) => elsewhere.test(word.value))) return
     const file = args.find((word) => !word.value.startsWith('-') || word.value === '-')
-    if (file?.process) state.fed(name)
-    else if (
-      (file === undefined || /^(-|\/dev\/stdin|\/dev\/fd\/\d+)$/.test(file.value)) &&
-      stdin.kind !== 'none'
-    )
+    const reads = file === undefined || /^(-|\/dev\/stdin|\/dev\/fd\/\d+)$/.test(file.value)
+    if (reads && stdin.kind === 'file') state.path(stdin.path, 'execute')
+    else if (file?.process || (reads && stdin.kind !== 'none')) {
       state.fed(name)
+      programInput(name, reads ? stdin : UNKNOWN, state)
+    } else if (file && !reads) state.path(file.value, 'execute')
   }
 
   function joined(name: string, args: readonly Token[], stdin: Stdin): void {
@@ -243,13 +263,16 @@ export function createAnalysis(
     for (const [k, word] of args.entries()) {
       if (word.value.startsWith('-') || word.program === undefined || word.value.includes('='))
         continue
-      if (tried >= 8) break
+      // Options' values count as well; a command could hide behind them.
+      if (tried >= 32) {
+        state.incomplete(`too many arguments of ${name}`)
+        break
+      }
       tried += 1
       const rest = args.slice(k + 1)
-      record(word.program, rest, [...wrappers, name])
+      record(word.program, rest, [...wrappers, name], stdin)
       if (shells.has(word.program)) shell(word.program, rest, stdin)
     }
-    if (args.length > 64) state.incomplete(`too many arguments of ${name}`)
   }
 
   return { run }

@@ -158,3 +158,19 @@ export const codeVariables: ReadonlySet<string> = new Set([
   'GIT_SSH_COMMAND',
   'GIT_EXTERNAL_DIFF',
 ])
+
+/** Programs that rules know by name, which file systems that fold case find in capitals as well. */
+const folded: ReadonlySet<string> = new Set([
+  ...wrappers.keys(),
+  ...shells,
+  ...containers,
+  ...'rm rmdir find git curl wget dd shred truncate psql mysql nc ssh scp rsync cat python python3 node perl ruby php'.split(
+    ' ',
+  ),
+])
+
+/** The name that rules know a program by: `RM` and `rm.exe` are `rm`. */
+export function programName(program: string): string {
+  const name = program.toLowerCase().replace(/\.(exe|cmd|bat)$/, '')
+  return folded.has(name) || name.startsWith('mkfs') ? name : program
+}

@@ -1,0 +1,34 @@
+import type { Dialect } from './sql.ts'
+
+/**
+ * What a text says in the dialect of its database, for PostgreSQL's parser. Where the database's own lexer would end a
+ * string or a comment elsewhere, statements could hide: such a text is `doubtful`, whatever the parser makes of it.
+ */
+export function readDialect(
+  text: string,
+  dialect: Dialect,
+): { readonly sql: string; readonly doubtful: boolean } {
+  if (dialect === 'postgres') return { sql: text, doubtful: false }
+  return {
+    // MySQL and SQLite quote names so. Inside a string the replacement changes nothing that is looked at.
+    sql: text.replace(/`([\w .$-]*)`/g, '"$1"'),
+    doubtful: tricks.some((trick) => trick.test(text)) || (dialect === 'mysql' && /#/.test(text)),
+  }
+}
+
+const tricks: readonly RegExp[] = [
+  // MySQL runs what is in `/*! … */`, and MariaDB in `/*M! … */`.
+  /\/\*M?!/,
+  // Only PostgreSQL nests comments.
+  /\/\*(?:(?!\*\/)[^])*\/\*/,
+  // To MySQL `--` is a comment when white space follows.
+  /--[^\s-]/,
+  // `#` begins a comment of MySQL, to the end of the line, and is an operator of PostgreSQL.
+  /#[^\n]*\n/,
+  // MySQL escapes quotes with a backslash.
+  /\\['"]/,
+  // Only PostgreSQL quotes with dollars.
+  /\$\w*\$/,
+  // To SQLite and MySQL a back-quote is a quote; what is left after names could hide one.
+  /`[^`]*[^\w .$`-][^`]*`/,
+]
