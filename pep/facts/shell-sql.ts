@@ -84,7 +84,7 @@ export function commandSql(
     given = true
     if (dynamic) state.noSql('script')
     const sql = withoutClientCommands(text, state, walk)
-    if (sql.trim() !== '') state.sql.push({ text: sql, dialect: client.dialect })
+    if (sql.trim() !== '') state.givesSql({ text: sql, dialect: client.dialect })
   }
   const operands: Token[] = []
   for (let k = 0; k < args.length; k++) {
@@ -119,7 +119,7 @@ function perhapsSql(name: string, args: readonly Token[], stdin: Stdin, state: S
   if (stdin.kind === 'literal') texts.push(stdin.text)
   for (const text of texts)
     if (/\s/.test(text) && beginsLikeSql(text))
-      state.sql.push({ text, dialect: 'unknown', perhaps: true })
+      state.givesSql({ text, dialect: 'unknown', perhaps: true })
 }
 
 /**

@@ -50,7 +50,7 @@ export class ShellState {
   depth = 0
   /** How many substitutions and pipes are around the command in question: what it prints is used. */
   substituting = 0
-  readonly sql: SqlText[] = []
+  readonly #sql = new Map<string, SqlText>()
   readonly #sqlUndetermined = new Set<string>()
   /** Variables that hold what a command printed. */
   readonly computed = new Set<string>()
@@ -88,6 +88,12 @@ export class ShellState {
   /** @param host undefined: it cannot be told. */
   host(host: string | undefined, by: string, sends: boolean): void {
     this.#hosts.add(host, by, sends)
+  }
+
+  /** The same text may be seen again, as the argument of what runs the client. */
+  givesSql(sql: SqlText): void {
+    const before = this.#sql.get(sql.text)
+    if (before === undefined || before.perhaps === true) this.#sql.set(sql.text, sql)
   }
 
   /** SQL runs that is not in `sql`. @param why as in the contract's `SqlFacts`. */
@@ -150,7 +156,7 @@ export class ShellState {
       incomplete: [...this.#incomplete],
       paths: this.#paths.paths,
       hosts: this.#hosts.hosts,
-      sql: this.sql,
+      sql: [...this.#sql.values()],
       sqlUndetermined: this.#sqlUndetermined,
     }
   }
