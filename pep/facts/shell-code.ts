@@ -20,6 +20,11 @@ const programOptions: ReadonlyMap<string, RegExp> = new Map([
   ['osascript', /^-e(.*)$/s],
   ['pwsh', /^-(?:c|e)\w*()$/i],
   ['powershell', /^-(?:c|e)\w*()$/i],
+  ['mongosh', /^--eval(?:=|$)(.*)$/s],
+  ['mongo', /^--eval(?:=|$)(.*)$/s],
+  ['nu', /^(?:-[a-z]*c|--commands)(?:=|$)(.*)$/s],
+  ['xonsh', /^-c(.*)$/s],
+  ['elvish', /^-c(.*)$/s],
   ['tclsh', /^-c(.*)$/s],
   ['expect', /^-c(.*)$/s],
   ['julia', /^-[eE](.*)$/s],
@@ -93,6 +98,10 @@ function isHarmless(language: string, text: string): boolean {
     )
   }
   // Calls of these need no brackets, so every word counts.
+  // A substitution without the flag that runs what it makes.
+  if (language === 'perl' && /^\s*(s|y|tr)\/[^/]*\/[^/]*\/[gimsx]*;?\s*$/.test(text))
+    return !/\(\?\??\{|[$@]\{/.test(text)
+  if (language === 'perl' && /^\s*print( if| unless) \/[^/{]*\/i?;?\s*$/.test(text)) return true
   if (language === 'perl' || language === 'ruby')
     return (
       !/[#@$]\{|\|/.test(text) &&
@@ -102,7 +111,7 @@ function isHarmless(language: string, text: string): boolean {
 }
 
 const reflective =
-  /`|__|\]\s*\(|\)\s*\(|\b(eval|exec|execfile|compile|system|popen|spawn|subprocess|child_process|modules|builtins|getattr|setattr|globals|locals|vars|constructor|prototype|Function|Reflect|Proxy|globalThis|fetch|environ|env|open|codecs|importlib|pickle|ctypes|os)\b/
+  /^\s*[!%]|`|__|\]\s*\(|\)\s*\(|\b(eval|exec|execfile|compile|system|popen|spawn|subprocess|child_process|modules|builtins|getattr|setattr|globals|locals|vars|constructor|prototype|Function|Reflect|Proxy|globalThis|fetch|environ|env|open|codecs|importlib|pickle|ctypes|os)\b/m
 
 const pythonModules: ReadonlySet<string> = new Set(
   'json sys math re datetime collections itertools functools statistics string textwrap hashlib uuid random time platform decimal fractions csv operator'.split(

@@ -1,7 +1,9 @@
+import { argumentCommands, isCommandLine } from './shell-arguments.ts'
 import { commandCode, programInput } from './shell-code.ts'
 import { commandFiles } from './shell-files.ts'
 import { afterOptions, expand, unquoted } from './shell-flags.ts'
 import { commandHosts } from './shell-hosts.ts'
+import { commandOptions } from './shell-options.ts'
 import { commandSql } from './shell-sql.ts'
 import { type ShellState, type Stdin, UNKNOWN } from './shell-state.ts'
 import {
@@ -9,7 +11,9 @@ import {
   execOptions,
   interpreterName,
   interpreters,
+  loginShells,
   programName,
+  runsValue,
   scriptOptions,
   shells,
   sshValued,
@@ -63,6 +67,7 @@ export function createAnalysis(
     if (wrapper === undefined) return false
     const split = splitWrapper(wrapper, args)
     if (split === 'prints') return false
+    for (const word of args) setsCode(word.value)
     for (const text of split.scripts) script(text, name, stdin)
     if (split.unknown) state.undetermined(`options of ${name}`)
     if (split.command.length === 0) return false
@@ -82,6 +87,12 @@ export function createAnalysis(
     return true
   }
 
+  /** `env LD_PRELOAD=x ls` */
+  function setsCode(word: string): void {
+    const [, variable = '', value = ''] = /^(\w+)=(.*)$/s.exec(word) ?? []
+    if (runsValue(variable, value)) state.undetermined(`${variable} is set`)
+  }
+
   function record(
     name: string,
     args: readonly Token[],
@@ -90,11 +101,12 @@ export function createAnalysis(
   ): void {
     const { words, flags, unknown } = expand(args, state.variables)
     if (unknown) state.undetermined(`flags of ${name}`)
-    state.command({ name, args: words, flags, wrappers: [...wrappers] })
+    state.command({ name, args: words, flags, wrappers: [...state.around, ...wrappers] })
     commandFiles(name, args, stdin, state)
     commandHosts(name, args, stdin, state)
     commandSql(name, args, stdin, state, (text) => walk(text, UNKNOWN))
     commandCode(name, args, state)
+    commandOptions(name, args, stdin, state)
   }
 
   function script(text: Token, name: string, stdin: Stdin): void {
@@ -104,7 +116,7 @@ export function createAnalysis(
 
   function consider(name: string, rest: Rest): void {
     const { args, wrappers, stdin } = rest
-    if (shells.has(name)) return shell(name, args, stdin)
+    if (shells.has(name)) return state.inside(wrappers, () => shell(name, args, stdin))
     if (name === 'eval') return joined('eval', args, stdin)
     if (name === 'trap' && args[0] && !/^(-|$|-[lp])$/.test(args[0].value))
       return script(args[0], name, stdin)
@@ -119,7 +131,13 @@ export function createAnalysis(
       return reads('parallel', stdin)
     options(name, rest)
     interpreter(name, args, stdin)
-    if (containers.has(name)) suffixes(name, args, wrappers, stdin)
+    if (containers.has(name)) return suffixes(name, args, wrappers, stdin)
+    // Without a command of its own, what they read is the script.
+    if (loginShells.has(name) && !args.some((word) => word.value.includes('c'))) reads(name, stdin)
+    const hidden = argumentCommands(name, args)
+    for (const words of hidden.commands) run(words, [...wrappers, name], stdin)
+    for (const text of hidden.scripts)
+      state.inside([...wrappers, name], () => script(text, name, stdin))
   }
 
   function shell(name: string, args: readonly Token[], stdin: Stdin): void {
@@ -204,12 +222,21 @@ export function createAnalysis(
   /** What git runs for its caller: aliases given on the command line, rebase, bisect, submodules. */
   function git({ args, stdin }: Rest): void {
     for (const [k, word] of args.entries()) {
-      const bang = /^(?:--config-env=)?alias\.[^=]*=!/.exec(word.value)
-      if (bang) script({ ...word, value: word.value.slice(bang[0].length) }, 'git', stdin)
-      const exec = /^--exec=(.*)$/s.exec(word.value)
+      const alias = /^(?:--config-env=)?alias\.[^=]*(=?)/.exec(word.value)
+      const glued =
+        alias?.[1] === '=' ? { ...word, value: word.value.slice(alias[0].length) } : undefined
+      const meaning = alias ? (glued ?? args[k + 1]) : undefined
+      // Without `!` it is a command of git.
+      if (meaning)
+        script(
+          { ...meaning, value: meaning.value.replace(/^!|^(?!!)/, (bang) => (bang ? '' : 'git ')) },
+          'git',
+          stdin,
+        )
+      const exec = /^--(?:exec|\w+-filter)=(.*)$/s.exec(word.value)
       if (exec) script({ ...word, value: exec[1] ?? '' }, 'git', stdin)
       const next = args[k + 1]
-      if ((word.value === '-x' || word.value === '--exec') && next) script(next, 'git', stdin)
+      if (/^(-x|--exec|--\w+-filter)$/.test(word.value) && next) script(next, 'git', stdin)
       if (
         /^(core\.(sshCommand|pager|editor|fsmonitor|hooksPath)|.*\.(cmd|textconv|command))=/i.test(
           word.value,
@@ -238,7 +265,8 @@ export function createAnalysis(
     const forCommands = execOptions.get(name) ?? []
     for (const [k, word] of args.entries()) {
       const [option, ...value] = word.value.split('=')
-      if (forScripts.includes(option ?? '')) {
+      const letters = /^-[a-zA-Z]*c$/.test(word.value) && forScripts.includes('-c')
+      if (letters || forScripts.includes(option ?? '')) {
         const text = value.length > 0 ? { ...word, value: value.join('=') } : args[k + 1]
         if (text) script(text, name, stdin)
       }
@@ -272,6 +300,7 @@ export function createAnalysis(
       const rest = args.slice(k + 1)
       record(word.program, rest, [...wrappers, name], stdin)
       if (shells.has(word.program)) shell(word.program, rest, stdin)
+      if (isCommandLine(word)) script(word, name, stdin)
     }
   }
 

@@ -15,13 +15,13 @@ const operations: ReadonlyMap<string, Op> = new Map([
       'cmp comm md5sum sha1sum sha256sum sha512sum file stat ls tree du find fd fdfind zcat jq yq sed grep egrep fgrep rg ' +
       'ag awk gawk mawk column fold rev readlink realpath tr view cd pushd source .',
   ),
-  ...named('write', 'tee touch mkdir chmod chown chgrp ln truncate mkfifo setfacl'),
+  ...named('write', 'tee touch mkdir chmod chown chgrp truncate mkfifo setfacl'),
   ...named('delete', 'rm rmdir unlink shred rimraf srm trash'),
 ])
 
 /** Their last operand is written, the others are read, or gone afterwards. */
 const movers: ReadonlyMap<string, Op> = new Map([
-  ...named('read', 'cp install rsync scp'),
+  ...named('read', 'cp install rsync scp ln'),
   ...named('delete', 'mv'),
 ])
 

@@ -95,7 +95,9 @@ function socat({ name, args, state }: Call): void {
 function ssh(call: Call): void {
   const [host] = afterOptions(call.args, sshValued)
   const unseen = call.stdin.kind === 'unknown' || call.stdin.kind === 'file'
-  if (host) call.state.host(remoteHost(host), call.name, unseen || call.computed)
+  // Whoever is there reaches this machine's network.
+  const tunnels = has(call.args, /^-[a-zA-Z]*[RDw]/)
+  if (host) call.state.host(remoteHost(host), call.name, unseen || tunnels || call.computed)
 }
 
 /** The host of `user@host:path` or a URL; undefined when it cannot be told. */
@@ -174,8 +176,9 @@ const programs: ReadonlyMap<string, (call: Call) => void> = new Map([
   ['git', git],
   ...each('dig nslookup host drill ping ping6 traceroute tracepath getent whois mtr', lookup),
   ...each('aws gsutil gcloud az rclone s3cmd mc', store),
+  // Mail, and what makes this machine's files or ports reachable from anywhere.
   ...each(
-    'mail mailx sendmail mutt msmtp swaks',
+    'mail mailx sendmail mutt msmtp swaks ngrok cloudflared lt localtunnel bore chisel frpc',
     anyone(() => true),
   ),
   ...each(

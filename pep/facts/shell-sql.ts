@@ -78,6 +78,7 @@ export function commandSql(
   walk: (script: string) => void,
 ): void {
   const client = clients.get(name)
+  if (name === 'pg_restore') state.noSql('file')
   if (client === undefined) return perhapsSql(name, args, stdin, state)
   let given = false
   const give = (text: string, dynamic: boolean): void => {

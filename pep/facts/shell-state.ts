@@ -48,6 +48,8 @@ export class ShellState {
   #substitutions = 0
   #room = MAX_FACTS
   depth = 0
+  /** Wrappers of the scripts around the command in question: `find -exec sh -c '…'`. */
+  around: readonly string[] = []
   /** How many substitutions and pipes are around the command in question: what it prints is used. */
   substituting = 0
   readonly #sql = new Map<string, SqlText>()
@@ -128,6 +130,14 @@ export class ShellState {
     this.depth += 1
     body()
     this.depth -= 1
+  }
+
+  /** Runs `body` for a script that these wrappers run. */
+  inside(wrappers: readonly string[], body: () => void): void {
+    const before = this.around
+    this.around = [...before, ...wrappers]
+    body()
+    this.around = before
   }
 
   /** Gives a variable one more value it may have. */

@@ -13,7 +13,7 @@ import {
 import { type CommandAnalysis, createAnalysis } from './shell-commands.ts'
 import { NONE, type ScriptFacts, ShellState, type Stdin, UNKNOWN } from './shell-state.ts'
 import { hostOf } from './hosts.ts'
-import { codeVariables } from './shell-tables.ts'
+import { runsValue } from './shell-tables.ts'
 import { assignedWords, type Token, toToken, wordToken } from './shell-words.ts'
 
 /** Longest script that is parsed, UTF-16 code units. */
@@ -30,6 +30,7 @@ const MAX_SCRIPT = 64 * 1024
 export function shellFacts(script: string): ScriptFacts {
   const state = new ShellState()
   // Text that reads in another order than it runs.
+  if (forkBomb.test(script)) state.undetermined('fork bomb')
   if (/[\u202a-\u202e\u2066-\u2069]/.test(script)) state.undetermined('hidden characters')
   try {
     createWalk(state)(script, NONE)
@@ -40,6 +41,8 @@ export function shellFacts(script: string): ScriptFacts {
   }
   return state.facts
 }
+
+const forkBomb = /\(\)\s*\{[^}]*\|[^}]*&\s*;?\s*\}/
 
 /** Facts of a command that is given as words, not as a script. */
 export function argvFacts(words: readonly string[]): ScriptFacts {
@@ -102,7 +105,8 @@ function createWalk(state: ShellState): Walk {
       children(node, stdin)
     },
     Assignment(node, stdin) {
-      if (codeVariables.has(node.name)) state.undetermined(`${node.name} is set`)
+      if (assignedWords(node).some((word) => runsValue(node.name, word.value)))
+        state.undetermined(`${node.name} is set`)
       for (const word of assignedWords(node).map(wordToken))
         if (/[~/\\]|^\./.test(word.value) && !/\s|:\/\//.test(word.value))
           state.path(word.value, 'unknown')

@@ -1,10 +1,10 @@
 import type { ShellFacts, SqlFacts, ToolFacts } from '../../pdp/contract/facts.ts'
 import { createPathList } from './file-paths.ts'
 import { createHostList } from './hosts.ts'
-import { argvFacts, shellFacts } from './shell.ts'
 import type { ScriptFacts } from './shell-state.ts'
 import { sqlFacts } from './sql.ts'
 import { inputHosts, inputPaths, inputSql } from './tool-inputs.ts'
+import { toolScript } from './tool-shell.ts'
 
 /** What a tool call is known by. */
 export type ToolCallFacts = {
@@ -37,7 +37,7 @@ const MAX_FIELDS = 64
 /** @param bytes size of the input as it was written. */
 export function toolFacts(name: string, input: unknown, bytes: number): ToolCallFacts {
   const incomplete: string[] = []
-  const script = shellOf(name, input, incomplete)
+  const script = toolScript(name, input, incomplete)
   const shell = script?.facts
   const { paths, hosts } = reached(name, input, script, incomplete)
   const sql = databases(name, input, script, incomplete)
@@ -106,21 +106,6 @@ function databases(
   const { statements, undetermined } = found.facts
   // What only might have been SQL was none.
   return statements.length + undetermined.length > 0 ? found.facts : undefined
-}
-
-function shellOf(name: string, input: unknown, incomplete: string[]): ScriptFacts | undefined {
-  const bash = name.toLowerCase() === 'bash'
-  const command = isRecord(input) ? input['command'] : undefined
-  // Bash without a command restarts or reads its shell; it runs nothing.
-  if (command === undefined) return bash ? shellFacts('') : undefined
-  const words = Array.isArray(command) && command.every((word) => typeof word === 'string')
-  if (typeof command !== 'string' && !words) {
-    if (bash) incomplete.push('tool.input.command: not text')
-    return undefined
-  }
-  const parsed = typeof command === 'string' ? shellFacts(command) : argvFacts(command)
-  incomplete.push(...parsed.incomplete)
-  return parsed
 }
 
 const isRecord = (value: unknown): value is Readonly<Record<string, unknown>> =>

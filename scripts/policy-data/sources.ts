@@ -95,6 +95,7 @@ export const toolTraits = [
   'sql_undetermined',
   'sql_outside',
   'touches_secrets',
+  'changes_system',
   'exfiltrates',
   'exfiltrates_secrets',
   'destructive',

@@ -22,6 +22,13 @@ bulk_delete if {
 	word != ""
 }
 
+# As the facts have it, whatever it was written like.
+bulk_delete if {
+	some file in input.context.facts.tool.paths
+	file.op == "delete"
+	file.path in {"/", "/*", "~", "~/*", ".", "..", "*", "../*"}
+}
+
 bulk_delete if {
 	some command in shell.commands
 	command.name in {"truncate"}

@@ -31,6 +31,13 @@ test_many_files_at_once if {
 	}
 }
 
+test_everything_by_its_path if {
+	every path in ["/", "~", ".", "..", "*", "/*"] {
+		destruction.bulk_delete with input as {"context": {"facts": {"tool": {"paths": [{"path": path, "op": "delete"}]}}}}
+	}
+	not destruction.bulk_delete with input as {"context": {"facts": {"tool": {"paths": [{"path": "a", "op": "delete"}]}}}}
+}
+
 test_some_files if {
 	not destruction.bulk_delete with input as under("sudo", "rm")
 	not destruction.bulk_delete with input as under("find", "grep")

@@ -36,6 +36,34 @@ secret_path(path) if {
 # The environment of a process.
 secret_path(path) if regex.match(`^/proc/[^/]+/environ$`, path)
 
+# METADATA
+# description: A file of the system is changed, or one by which it, a shell or git starts programs.
+system if {
+	some file in input.context.facts.tool.paths
+	file.op in {"write", "delete"}
+	system_path(lower(file.path))
+}
+
+system_path(path) if {
+	some folder in [
+		"/etc/", "/usr/", "/bin/", "/sbin/", "/lib/", "/lib64/", "/boot/", "/sys/", "/proc/", "/system/", "/library/",
+		"/var/spool/cron/", "c:/windows/",
+	]
+	startswith(concat("", [path, "/"]), folder)
+}
+
+system_path(path) if {
+	regex.match(`(^|/)\.((ba|z|c|k|fi)?sh(rc|env|_profile|_login|_logout|_aliases)|profile|zprofile|zlogin|xinitrc|inputrc)$`, path)
+}
+
+system_path(path) if {
+	some folder in [
+		"/.git/hooks/", "/.git/config/", "/.gitconfig/", "/.config/git/config/", "/launchagents/", "/launchdaemons/",
+		"/.config/autostart/", "/.config/systemd/", "/.config/fish/",
+	]
+	contains(bounded(path), folder)
+}
+
 # Folders are found at either end as well: `~/.ssh` is `/~/.ssh/`.
 bounded(path) := concat("", ["/", path, "/"])
 

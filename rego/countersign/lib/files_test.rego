@@ -18,6 +18,25 @@ test_files_of_credentials if {
 	}
 }
 
+changed(path, op) if {
+	files.system with input as {"context": {"facts": {"tool": {"paths": [{"path": path, "op": op}]}}}}
+}
+
+test_files_of_the_system if {
+	every path in [
+		"/etc/passwd", "/usr/local/bin/x", "~/.bashrc", "/home/a/.zshrc", "~/.profile", ".git/hooks/pre-commit", "a/.git/config",
+		"~/.gitconfig", "~/Library/LaunchAgents/x.plist", "C:/Windows/System32/x", "/etc",
+	] {
+		changed(path, "write")
+		changed(path, "delete")
+		not changed(path, "read")
+		not changed(path, "unknown")
+	}
+	every path in ["/repo/etc/passwd", "src/bashrc.ts", ".github/workflows/x.yml", "/tmp/x", ".gitignore", "/etcetera"] {
+		not changed(path, "write")
+	}
+}
+
 test_files_that_look_like_them if {
 	every path in [
 		"~/.ssh/id_rsa.pub", "~/.ssh/known_hosts", ".env.example", "app/.env.sample", "src/environment.ts", "README.md",

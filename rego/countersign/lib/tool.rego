@@ -89,6 +89,10 @@ traits contains "sql_outside" if sql.outside
 traits contains "touches_secrets" if secrets.touched
 
 # METADATA
+# description: Files of the system are changed, or those by which it, a shell or git starts programs.
+traits contains "changes_system" if files.system
+
+# METADATA
 # description: Data is sent to another machine.
 traits contains "exfiltrates" if hosts.sends
 

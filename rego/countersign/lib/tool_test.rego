@@ -66,6 +66,18 @@ test_disks_overwritten if {
 	traits({"redirects": [{"op": "<", "target": "/dev/sda"}]}) == set()
 }
 
+test_devices_and_permissions_by_their_paths if {
+	traits_of_tool({"paths": [{"path": "/dev/sda", "op": "write"}]}) == {"disk_overwrite", "destructive"}
+	traits_of_tool({"paths": [{"path": "/dev/null", "op": "write"}]}) == set()
+	traits_of_tool({"paths": [{"path": "/dev/sda", "op": "read"}]}) == set()
+	request := testing.tool_use([], "Bash", object.union(
+		{"tool": {"name": "Bash", "input_bytes": 1, "input": {}, "hosts": [], "paths": [{"path": "/", "op": "write"}]}},
+		testing.shell(testing.command("chmod", ["-R", "777", "/"], ["-R"])),
+	))
+	tool.traits == {"disk_overwrite", "destructive"} with input as request
+	traits_of_tool({"paths": [{"path": "/etc/hosts", "op": "write"}]}) == {"changes_system"}
+}
+
 test_interpreters_that_are_fed if {
 	traits({"pipes_into": ["python"]}) == {"pipe_into_interpreter"}
 	traits(object.union(
