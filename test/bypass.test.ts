@@ -51,7 +51,7 @@ function decide({ name, input }: Call) {
   // As the decision service would refuse it.
   policyInput.parse(request)
   const answer = engine.evaluate(DECISION_ENTRYPOINT, request)
-  if (!answer.ok) throw answer.error
+  if (!answer.ok) throw new Error(answer.error.message)
   const { effect, reasons } = verdict.parse(answer.value)
   return { verdict: verdicts[effect], rules: reasons.map((reason) => reason.rule).join(' ') }
 }

@@ -2,6 +2,7 @@ import { argumentCommands, isCommandLine } from './shell-arguments.ts'
 import { commandCode, programInput } from './shell-code.ts'
 import { commandFiles } from './shell-files.ts'
 import { afterOptions, expand, unquoted } from './shell-flags.ts'
+import { gitRuns } from './shell-git.ts'
 import { commandHosts } from './shell-hosts.ts'
 import { commandOptions } from './shell-options.ts'
 import { commandSql } from './shell-sql.ts'
@@ -125,7 +126,13 @@ export function createAnalysis(
     if (name === 'ssh') return ssh(args, stdin)
     if (name === 'watch') return joined(name, afterOptions(args, 'n'), stdin)
     if (name === 'at' || name === 'batch') return reads('sh', stdin)
-    if (name === 'git') return git(rest)
+    if (name === 'git')
+      return gitRuns(args, {
+        script: (text) => script(text, name, stdin),
+        command: (words) => run(words, [name], stdin),
+        joined: (words) => joined(name, words, stdin),
+        unknown: () => state.undetermined('git runs a program of its configuration'),
+      })
     if (/^(g|m|n)?awk$/.test(name)) return awk(args)
     if (name === 'parallel' && args.every((word) => word.value.startsWith('-')))
       return reads('parallel', stdin)
@@ -217,41 +224,6 @@ export function createAnalysis(
     const [, ...remote] = afterOptions(args, sshValued)
     if (remote.length === 0) reads('ssh', stdin)
     else joined('ssh', remote, stdin)
-  }
-
-  /** What git runs for its caller: aliases given on the command line, rebase, bisect, submodules. */
-  function git({ args, stdin }: Rest): void {
-    for (const [k, word] of args.entries()) {
-      const alias = /^(?:--config-env=)?alias\.[^=]*(=?)/.exec(word.value)
-      const glued =
-        alias?.[1] === '=' ? { ...word, value: word.value.slice(alias[0].length) } : undefined
-      const meaning = alias ? (glued ?? args[k + 1]) : undefined
-      // Without `!` it is a command of git.
-      if (meaning)
-        script(
-          { ...meaning, value: meaning.value.replace(/^!|^(?!!)/, (bang) => (bang ? '' : 'git ')) },
-          'git',
-          stdin,
-        )
-      const exec = /^--(?:exec|\w+-filter)=(.*)$/s.exec(word.value)
-      if (exec) script({ ...word, value: exec[1] ?? '' }, 'git', stdin)
-      const next = args[k + 1]
-      if (/^(-x|--exec|--\w+-filter)$/.test(word.value) && next) script(next, 'git', stdin)
-      if (
-        /^(core\.(sshCommand|pager|editor|fsmonitor|hooksPath)|.*\.(cmd|textconv|command))=/i.test(
-          word.value,
-        )
-      )
-        state.undetermined('git runs a program of its configuration')
-      if (word.value === 'foreach')
-        joined(
-          'git',
-          args.slice(k + 1).filter((w) => w.value !== '--recursive'),
-          stdin,
-        )
-      if (word.value === 'run' && args[k - 1]?.value === 'bisect')
-        run(args.slice(k + 1), ['git'], stdin)
-    }
   }
 
   function awk(args: readonly Token[]): void {

@@ -49,7 +49,7 @@ function curl(call: Call): void {
 
 function shortOption(word: string, valued: string, wanted: string): boolean {
   if (!/^-[^-]/.test(word)) return false
-  const first = [...word.slice(1)].find((letter) => valued.includes(letter))
+  const first = Array.from(word.slice(1)).find((letter) => valued.includes(letter))
   return first !== undefined && wanted.includes(first)
 }
 

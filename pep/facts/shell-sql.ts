@@ -1,6 +1,7 @@
 import type { ShellState, Stdin } from './shell-state.ts'
 import type { Token } from './shell-words.ts'
-import { beginsLikeSql, type Dialect } from './sql.ts'
+import { beginsLikeSql } from './sql.ts'
+import type { Dialect } from './sql-dialect.ts'
 
 type Client = {
   readonly dialect: Dialect

@@ -1,4 +1,5 @@
-import type { Dialect } from './sql.ts'
+/** Whose SQL a text is. `unknown` may be any database's. */
+export type Dialect = 'postgres' | 'mysql' | 'sqlite' | 'unknown'
 
 /**
  * What a text says in the dialect of its database, for PostgreSQL's parser. Where the database's own lexer would end a

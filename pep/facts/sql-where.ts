@@ -9,8 +9,9 @@ const MAX_DEPTH = 64
  */
 export function restricts(node: unknown, depth = 0): boolean {
   if (!isNode(node) || depth > MAX_DEPTH) return false
-  const [[type = '', body] = []] = Object.entries(node)
-  if (!isNode(body)) return false
+  const [entry] = Object.entries(node)
+  if (entry === undefined || !isNode(entry[1])) return false
+  const [type, body] = [entry[0], entry[1]]
   if (type === 'BoolExpr') {
     const args = Array.isArray(body['args']) ? body['args'] : []
     if (body['boolop'] === 'OR_EXPR') return args.every((arm) => restricts(arm, depth + 1))

@@ -1,5 +1,5 @@
 import type { SqlFacts } from '../../pdp/contract/facts.ts'
-import { readDialect } from './sql-dialect.ts'
+import { type Dialect, readDialect } from './sql-dialect.ts'
 import { parseSql } from './sql-parser.ts'
 import { sqlStart } from './sql-tables.ts'
 import { describeStatement } from './sql-tree.ts'
@@ -9,9 +9,6 @@ const MAX_TEXT = 64 * 1024
 const MAX_STATEMENTS = 100
 /** Most UTF-16 code units of names in the facts. */
 const MAX_NAMES = 16 * 1024
-
-/** Whose SQL a text is. `unknown` may be any database's. */
-export type Dialect = 'postgres' | 'mysql' | 'sqlite' | 'unknown'
 
 export type SqlText = {
   readonly text: string

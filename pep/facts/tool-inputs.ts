@@ -1,7 +1,8 @@
 import type { FilePath } from '../../pdp/contract/facts.ts'
 import type { PathList } from './file-paths.ts'
 import { type HostList, hostOf } from './hosts.ts'
-import { beginsLikeSql, type Dialect, type SqlText } from './sql.ts'
+import { beginsLikeSql, type SqlText } from './sql.ts'
+import type { Dialect } from './sql-dialect.ts'
 
 type Op = FilePath['op']
 type Input = Readonly<Record<string, unknown>>
@@ -45,7 +46,7 @@ const looksLikePath = (field: string, text: string): boolean =>
 /** By the first words of the tool's name. */
 function operation(name: string, input: Input): Op {
   const own = name.replace(/^mcp__.+?__/s, '').toLowerCase()
-  if (/^str_replace/.test(own)) return input['command'] === 'view' ? 'read' : 'write'
+  if (own.startsWith('str_replace')) return input['command'] === 'view' ? 'read' : 'write'
   if (/^(.*_)?(delete|remove|rm|unlink|trash)/.test(own)) return 'delete'
   if (
     /^(.*_)?(write|edit|multiedit|notebookedit|create|append|update|save|put|patch|insert|replace|move|rename|upload|mkdir|copy)/.test(
