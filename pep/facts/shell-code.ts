@@ -44,6 +44,12 @@ export function commandCode(name: string, args: readonly Token[], state: ShellSt
   const language = programOptions.has(name) ? name : interpreterName(name)
   const option = programOptions.get(language)
   if (option === undefined) return
+  // A module that runs its arguments.
+  const modules = args.map((word, k) =>
+    word.value === '-m' ? `-m${args[k + 1]?.value}` : word.value,
+  )
+  if (modules.some((word) => /^-\w*m(timeit|pdb|cProfile|profile|trace|runpy)$/.test(word)))
+    state.runsCode(name)
   for (const [k, word] of args.entries()) {
     const glued = option.exec(word.value)
     if (!glued) continue

@@ -158,10 +158,14 @@ export function createAnalysis(
       }
       if (/^-[a-zA-Z]*c[a-zA-Z]*$/.test(value)) {
         const text = args.slice(k + 1).find((next) => !/^[-+][a-zA-Z]/.test(next.value))
+        if (text) state.positional(args.slice(args.indexOf(text) + 2))
         if (text) script(text, name, stdin)
         return
       }
-      if (/^-[a-zA-Z]*s[a-zA-Z]*$/.test(value)) return reads(name, stdin)
+      if (/^-[a-zA-Z]*s[a-zA-Z]*$/.test(value)) {
+        state.positional(args.slice(k + 1))
+        return reads(name, stdin)
+      }
       if (value === '--' || (/^[-+]./.test(value) && !word.dynamic)) continue
       return operand(name, word, stdin)
     }
@@ -174,9 +178,9 @@ export function createAnalysis(
     if (word.process) {
       state.fed(name)
       state.undetermined(`${name} runs what another command writes`)
-    } else if (/^(-|\/dev\/stdin|\/dev\/fd\/\d+|\/proc\/self\/fd\/\d+)$/.test(word.value)) {
-      reads(name, stdin)
-    }
+    } else if (/^(-|\/dev\/stdin|\/(dev|proc\/self)\/fd\/0)$/.test(word.value)) reads(name, stdin)
+    // Other descriptors are not followed.
+    else if (/^\/(dev|proc\/[^/]+)\/fd\//.test(word.value)) reads(name, UNKNOWN)
   }
 
   /** A shell that takes its script from standard input. */

@@ -46,7 +46,9 @@ export function commandFiles(
   // `echo ~/.ssh/id_rsa` prints a name; in `$(…)` or a pipe it is one for another command.
   if (silent.has(name) && !state.substituting) return
   const put = (token: Token, op: Op): void => {
-    if (!token.value.startsWith('-')) state.path(token.value, op)
+    // What a command prints is not known; its own words are looked at where it stands.
+    const computed = token.computed && /^(\$\([^]*\)|`[^`]*`|[<>]\([^]*\))$/.test(token.value)
+    if (!token.value.startsWith('-') && !computed) state.path(token.value, op)
   }
   if (name === 'dd') {
     for (const { value } of args) {
@@ -92,6 +94,11 @@ function downloads(name: string, args: readonly Token[], state: ShellState): voi
   const byName =
     name === 'wget' || args.some((word) => /^(-[a-zA-Z]*O|--remote-name)/.test(word.value))
   for (const [k, { value }] of args.entries()) {
+    // `-d @file`, `-F name=@file`, `-F name=<file`, `-T file`
+    const [, sent] = /^(?:-[dF]|[\w-]+=|--[\w-]+=)?(?:@|(?<==)<)([^;]+)/.exec(value) ?? []
+    if (sent !== undefined && sent !== '-') state.path(sent, 'read')
+    if (/^(-[a-zA-Z]*T|--upload-file|--(post|body)-file)$/.test(value))
+      state.path(args[k + 1]?.value ?? '', 'read')
     const [, , , glued = ''] = option.exec(value) ?? []
     const file = option.test(value) ? glued || args[k + 1]?.value : undefined
     if (file !== undefined && file !== '-') state.wrote(file, 'download')

@@ -91,6 +91,7 @@ export function commandOptions(
   }
   const texts = args.map((word) => word.value)
   if (name === 'sed' && texts.some(sedRuns)) state.undetermined('sed runs a command')
+  if (name === 'sed' || /^[gmn]?awk$/.test(name)) for (const text of texts) written(text, state)
   if (/^g?make$/.test(name)) {
     const from = texts.some(
       (text, k) => /^-(f|$)/.test(text) && /^(-|\/dev\/)/.test(texts[k + 1] ?? ''),
@@ -107,6 +108,12 @@ export function commandOptions(
   if (name === 'find')
     for (const [k, text] of texts.entries())
       if (/^-f(print0?|printf|ls)$/.test(text)) state.wrote(texts[k + 1] ?? '?')
+}
+
+/** Files that a program of awk or sed writes. */
+function written(program: string, state: ShellState): void {
+  for (const [, awk, sed] of program.matchAll(/>\s*"([^"]+)"|(?:^|[;{\n/|,0-9])\s*w\s+(\S+)/g))
+    state.wrote(awk ?? sed ?? '')
 }
 
 /** The `e` command of GNU sed, and the `e` flag of its `s`. */

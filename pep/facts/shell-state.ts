@@ -140,6 +140,13 @@ export class ShellState {
     this.around = before
   }
 
+  /** Gives a script its `$1`, `$2`, …; only what may become flags matters. */
+  positional(words: readonly { readonly value: string }[]): void {
+    for (const [index, { value }] of words.entries())
+      if (/^-|\s-/.test(value))
+        for (const name of ['@', '*', String(index + 1)]) this.assign(name, value)
+  }
+
   /** Gives a variable one more value it may have. */
   assign(name: string, value: string): void {
     const values = this.variables.get(name)

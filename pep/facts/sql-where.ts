@@ -19,7 +19,7 @@ export function restricts(node: unknown, depth = 0): boolean {
   }
   if (type === 'CurrentOfExpr') return true
   if (type === 'A_Expr' && same(body['lexpr'], body['rexpr'])) return false
-  return JSON.stringify(body).includes('"ColumnRef"')
+  return JSON.stringify(node).includes('"ColumnRef"')
 }
 
 const same = (left: unknown, right: unknown): boolean => text(left) === text(right)
