@@ -110,3 +110,18 @@ test('facts of a typical tool call take less than a millisecond', () => {
   })
   for (const milliseconds of timed) expect(milliseconds).toBeLessThan(1)
 })
+
+test.each<[string, string, Record<string, unknown>]>([
+  ['backslashes for sed', 'Bash', { command: `sed 's/${'\\'.repeat(60_000)}'` }],
+  ['lines for sed', 'Bash', { command: `sed '${' \n'.repeat(1000)}'` }],
+  ['wrappers', 'Bash', { command: `foo '${' sudo'.repeat(10_000)}'` }],
+  ['functions', 'Bash', { command: '() {|'.repeat(12_000) }],
+  ['options of ssh', 'Bash', { command: `rsync -e 'ssh${' -i'.repeat(1000)}!' a b` }],
+  ['comments of SQL', 'q', { sql: '/*'.repeat(30_000) }],
+  ['back-quotes of SQL', 'q', { sql: `\`${'!'.repeat(60_000)}` }],
+  ['stars of a path', 'Read', { file_path: `${'*'.repeat(120)}z` }],
+])('facts of a call with very many %s take less than a second', (_, name, input) => {
+  const started = performance.now()
+  toolFacts(name, input, 60_000)
+  expect(performance.now() - started).toBeLessThan(1000)
+})

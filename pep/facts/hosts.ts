@@ -1,6 +1,8 @@
 import type { ReachedHost } from '../../pdp/contract/facts.ts'
 
 const MAX_HOSTS = 64
+/** What of an address is looked at: its host stands at the beginning. */
+const MAX_ADDRESS = 2048
 
 export type HostList = {
   /** @param host undefined: it cannot be told. */
@@ -26,7 +28,8 @@ export function createHostList(incomplete: (why: string) => void): HostList {
  * The host of a URL or of `[user@]host[:port][/path]`, as URL parsers write it: lower case, addresses in decimal
  * (`0x7f.1` is `127.0.0.1`), without the dot at the end. Undefined when there is none or only running tells it.
  */
-export function hostOf(text: string): string | undefined {
+export function hostOf(address: string): string | undefined {
+  const text = address.slice(0, MAX_ADDRESS)
   const url = /^[a-z][a-z0-9+.-]*:\/\//i.test(text) ? text : `http://${text}`
   // Everything but http has no rules for addresses in the URL standard.
   const web = url.replace(/^[a-z][a-z0-9+.-]*:/i, 'http:')
@@ -44,5 +47,5 @@ export function hostOf(text: string): string | undefined {
 export const looksLikeHost = (word: string): boolean =>
   /^[a-z][a-z0-9+.-]*:\/\//i.test(word) ||
   /^([\w.+-]+@)?(localhost|\[[0-9a-f:.]+\]|\d{1,3}(\.\d{1,3}){3}|[\w-]+(\.[\w-]+)*\.[a-z]{2,})\.?(:\d+)?([/?#]|$)/i.test(
-    word,
+    word.slice(0, MAX_ADDRESS),
   )

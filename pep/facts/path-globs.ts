@@ -29,10 +29,14 @@ const names: readonly string[] = [
 ]
 
 const MAX_GLOB = 256
+const MAX_STARS = 8
 
 /** @returns the well-known files that a path with `*`, `?`, `[…]` or `{…}` may name; none for one without. */
 export function wellKnown(path: string): string[] {
-  if (!/[*?[{]/.test(path) || path.length > MAX_GLOB) return []
+  if (!/[*?[{]/.test(path)) return []
+  // Many stars take a pattern long to fail; such a glob may be anything.
+  if (path.length > MAX_GLOB || (path.match(/[*{]/g)?.length ?? 0) > MAX_STARS)
+    return [...names, ...files.map((file) => file.join('/'))]
   const segments = path.split('/')
   const name = segments.at(-1) ?? ''
   // `*` is everyday work; only a glob that says a part of the name counts.

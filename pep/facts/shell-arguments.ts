@@ -43,6 +43,6 @@ export function argumentCommands(
   return { commands: at < 0 ? [] : [words], scripts }
 }
 
-/** Whether one word is a command line in itself. */
+/** Whether one word is, or may be, a command line in itself. */
 export const isCommandLine = ({ value }: Token): boolean =>
-  /\s/.test(value) && commandLine.test(value)
+  /\s/.test(value) && (value.length > 2048 || commandLine.test(value))

@@ -28,6 +28,10 @@ export type CommandAnalysis = {
   readonly run: (words: readonly Token[], wrappers: readonly string[], stdin: Stdin) => void
 }
 
+/** Most wrappers in front of one command, and most words of it. */
+const MAX_WRAPPERS = 32
+const MAX_WORDS = 4096
+
 type Rest = {
   readonly args: readonly Token[]
   readonly wrappers: readonly string[]
@@ -42,6 +46,8 @@ export function createAnalysis(
   function run(words: readonly Token[], wrappers: readonly string[], stdin: Stdin): void {
     const [head, ...args] = words
     if (head === undefined) return
+    if (wrappers.length > MAX_WRAPPERS || words.length > MAX_WORDS)
+      return state.incomplete('too many words')
     const split = head.behind !== undefined && state.assigned.has(head.behind)
     if (head.program === undefined || head.program === '' || split) {
       state.undetermined('command name')
@@ -102,7 +108,13 @@ export function createAnalysis(
   ): void {
     const { words, flags, unknown } = expand(args, state.variables)
     if (unknown) state.undetermined(`flags of ${name}`)
-    state.command({ name, args: words, flags, wrappers: [...state.around, ...wrappers] })
+    const fits = state.command({
+      name,
+      args: words,
+      flags,
+      wrappers: [...state.around, ...wrappers],
+    })
+    if (!fits) return
     commandFiles(name, args, stdin, state)
     commandHosts(name, args, stdin, state)
     commandSql(name, args, stdin, state, (text) => walk(text, UNKNOWN))

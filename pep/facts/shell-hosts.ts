@@ -59,7 +59,7 @@ function web({ name, args, state }: Call, sends: boolean): void {
   )
   for (const { value } of urls) {
     if (/^file:/i.test(value)) continue
-    const [address = ''] = /[a-z][a-z0-9+.-]*:\/\/.*/is.exec(value) ?? [value]
+    const [address = ''] = /[a-z][a-z0-9+.-]{0,32}:\/\/.*/is.exec(value) ?? [value]
     state.host(hostOf(address), name, sends)
   }
   if (urls.length === 0 && args.some((word) => !/^-(V|h|-version|-help)/.test(word.value)))

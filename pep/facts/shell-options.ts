@@ -41,7 +41,10 @@ const filters: ReadonlyMap<string, readonly [option: RegExp, harmless: RegExp]> 
   ],
   [
     'rsync',
-    [/^(?:-[a-zA-Z]*e|--rsh|--rsync-path)(?:=|$)(.*)$/s, /^ssh( -[ipl46Cqv] ?[\w./~@-]*)*$/],
+    [
+      /^(?:-[a-zA-Z]*e|--rsh|--rsync-path)(?:=|$)(.*)$/s,
+      /^ssh( -[ipl46Cqv]( ?[\w./~@][\w./~@-]*)?)*$/,
+    ],
   ],
 ])
 
@@ -112,15 +115,26 @@ export function commandOptions(
 
 /** Files that a program of awk or sed writes. */
 function written(program: string, state: ShellState): void {
+  if (program.length > MAX_PROGRAM) return state.runsCode('awk')
   for (const [, awk, sed] of program.matchAll(/>\s*"([^"]+)"|(?:^|[;{\n/|,0-9])\s*w\s+(\S+)/g))
     state.wrote(awk ?? sed ?? '')
 }
 
+/** Longest program that is looked at: what the patterns below take grows with its square. */
+const MAX_PROGRAM = 2048
+
 /** The `e` command of GNU sed, and the `e` flag of its `s`. */
-const sedRuns = (text: string): boolean =>
-  /(^|[;{\n]|\d|\$|\/)\s*e(\s|$)/.test(text.replace(/^(-e|--expression=)/, '')) &&
-  !/^[\w./-]+$/.test(text)
-    ? true
-    : /(?:^|[;{\n=])\s*(?:\d+|\$|\/[^/]*\/)?\s*s([^\w\s\\])(?:\\.|(?!\1)[^])*\1(?:\\.|(?!\1)[^])*\1[gpimIM0-9]*e/.test(
-        text,
-      )
+function sedRuns(text: string): boolean {
+  if (text.length > MAX_PROGRAM) return true
+  const program = text
+    .replace(/^(-e|--expression=)/, '')
+    .split('\n')
+    .map((line) => line.trim())
+    .filter(Boolean)
+    .join('\n')
+  const command = /(^|[;{\n]|\d|\$|\/)\s*e(\s|$)/.test(program) && !/^[\w./-]+$/.test(text)
+  return command || substitutes.test(program)
+}
+
+const substitutes =
+  /(?:^|[;{\n])\s*(?:\d+|\$|\/[^/]*\/)?\s*s([^\w\s\\])(?:\\[^]|(?!\1)[^\\])*\1(?:\\[^]|(?!\1)[^\\])*\1[gpimIM0-9]*e/

@@ -133,7 +133,6 @@ function withoutClientCommands(
   state: ShellState,
   walk: (script: string) => void,
 ): string {
-  if (!/^\s*[\\.]/m.test(text)) return text
   const kept: string[] = []
   for (const line of text.split('\n')) {
     const [, shell] = /^\s*(?:\\!|\.(?:shell|system)\b)(.*)$/.exec(line) ?? []

@@ -61,9 +61,12 @@ export class ShellState {
   /** Literal values that the script gives to variables; `@` holds what functions and `set` are given. */
   readonly variables = new Map<string, string[]>()
 
-  command(command: ShellCommand): void {
+  /** @returns whether it fits; what does not is refused, and need not be looked into. */
+  command(command: ShellCommand): boolean {
     const { name, args, flags, wrappers } = command
-    if (this.#fits([name, ...args, ...flags, ...wrappers])) this.#commands.push(command)
+    const fits = this.#fits([name, ...args, ...flags, ...wrappers])
+    if (fits) this.#commands.push(command)
+    return fits
   }
 
   /** An interpreter that is fed its program. */

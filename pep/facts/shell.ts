@@ -30,7 +30,6 @@ const MAX_SCRIPT = 64 * 1024
 export function shellFacts(script: string): ScriptFacts {
   const state = new ShellState()
   // Text that reads in another order than it runs.
-  if (forkBomb.test(script)) state.undetermined('fork bomb')
   if (/[\u202a-\u202e\u2066-\u2069]/.test(script)) state.undetermined('hidden characters')
   try {
     createWalk(state)(script, NONE)
@@ -41,8 +40,6 @@ export function shellFacts(script: string): ScriptFacts {
   }
   return state.facts
 }
-
-const forkBomb = /\(\)\s*\{[^}]*\|[^}]*&\s*;?\s*\}/
 
 /** Facts of a command that is given as words, not as a script. */
 export function argvFacts(words: readonly string[]): ScriptFacts {
@@ -223,8 +220,10 @@ function collectValues(script: Script, state: ShellState): void {
   const visit = (node: SyntaxNode): void => {
     if (node.type === 'Assignment') assign(node, state)
     else if (node.type === 'For' || node.type === 'Select') loop(node, state)
-    else if (node.type === 'Function') functions.add(node.name.value)
-    else if (node.type === 'Command' && node.name)
+    else if (node.type === 'Function') {
+      functions.add(node.name.value)
+      if (callsOf(node, node.name.value) > 1) state.undetermined('fork bomb')
+    } else if (node.type === 'Command' && node.name)
       calls.push([node.name.value, node.args.map(toToken)])
     forEachChild(node, visit)
   }
@@ -254,4 +253,13 @@ function give(name: string, words: readonly Word[], state: ShellState): void {
     if (computed || variables.some((one) => state.computed.has(one))) state.computed.add(name)
     if (/(^|\s)-/.test(value)) state.assign(name, value)
   }
+}
+
+/** How often a function calls itself. */
+function callsOf(node: SyntaxNode, name: string): number {
+  let count = node.type === 'Command' && node.name?.value === name ? 1 : 0
+  forEachChild(node, (child) => {
+    count += callsOf(child, name)
+  })
+  return count
 }

@@ -13,7 +13,11 @@ export function readDialect(
   return {
     // MySQL and SQLite quote names so. Inside a string the replacement changes nothing that is looked at.
     sql: text.replace(/`([\w .$-]*)`/g, '"$1"'),
-    doubtful: tricks.some((trick) => trick.test(text)) || (dialect === 'mysql' && /#/.test(text)),
+    doubtful:
+      tricks.some((trick) => trick.test(text)) ||
+      hashComment(text, dialect) ||
+      // What is left after names could hide a quote.
+      [...text.matchAll(/`([^`]*)`/g)].some(([, name = '']) => /[^\w .$-]/.test(name)),
   }
 }
 
@@ -24,12 +28,14 @@ const tricks: readonly RegExp[] = [
   /\/\*(?:(?!\*\/)[^])*\/\*/,
   // To MySQL `--` is a comment when white space follows.
   /--[^\s-]/,
-  // `#` begins a comment of MySQL, to the end of the line, and is an operator of PostgreSQL.
-  /#[^\n]*\n/,
   // MySQL escapes quotes with a backslash.
   /\\['"]/,
   // Only PostgreSQL quotes with dollars.
   /\$\w*\$/,
-  // To SQLite and MySQL a back-quote is a quote; what is left after names could hide one.
-  /`[^`]*[^\w .$`-][^`]*`/,
 ]
+
+/** `#` begins a comment of MySQL, to the end of the line, and is an operator of PostgreSQL. */
+function hashComment(text: string, dialect: Dialect): boolean {
+  const at = text.indexOf('#')
+  return at >= 0 && (dialect === 'mysql' || text.lastIndexOf('\n') > at)
+}

@@ -22,6 +22,8 @@ let module: Module | undefined = await createModule<Module>()
 export function parseSql(text: string): readonly unknown[] | 'syntax' | 'parser' {
   // C strings end at NUL: what is behind it would not be looked at.
   if (text.includes('\0')) return 'syntax'
+  // PostgreSQL's lexer looks at a run of operators, or of comments that open, as often as it is long.
+  if (/[-+*/<>=~!@#%^&|`?]{512}/.test(text)) return 'syntax'
   if (module === undefined) return 'parser'
   try {
     return parseWith(module, text)
