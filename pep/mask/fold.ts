@@ -39,8 +39,6 @@ function asciiForms(): Map<number, string> {
   return forms
 }
 
-const STAR = 42
-
 const forms = asciiForms()
 
 function ignoredCodes(): number[] {
@@ -114,7 +112,7 @@ const source = [
   '&#(?<decimal>[0-9]{1,7});',
   `&(?<entity>${Object.keys(entities).join('|')});`,
   '\\\\(?<mark>[_*.+@-])',
-  `(?<ignored>${ignored}|\\*\\*|<wbr ?/?>)`,
+  `(?<ignored>${ignored}|(?<![*\\\\])\\*\\*(?!\\*)|<wbr ?/?>)`,
   `(?<form>${anyOf(forms.keys())})`,
 ].join('|')
 const every = new RegExp(source, 'g')
@@ -132,34 +130,38 @@ export const isFoldable = (text: string): boolean => beginnings.test(text)
 
 /** What may be the beginning of a sequence, at the end of a text. */
 const unfinished =
-  /(?:%(?:25){0,3}2?[0-7]?|\\(?:u[0-9a-fA-F]{0,3}|x[0-7]?)?|&(?:#(?:[xX][0-9a-fA-F]{0,6}|[0-9]{0,7})|[a-z]{0,6})|<(?:w(?:br? ?\/?)?)?|[\ud800-\udbff])$/
+  /(?:%(?:25){0,3}2?[0-7]?|\\(?:u[0-9a-fA-F]{0,3}|x[0-7]?)?|&(?:#(?:[xX][0-9a-fA-F]{0,6}|[0-9]{0,7})|[a-z]{0,6})|<(?:w(?:br? ?\/?)?)?|(?<![*\\])\*{1,2}|[\ud800-\udbff])$/
 /** Such a beginning has so many units at most: of `&#x10FFFF;` and `%25252540` all but the last. */
 const MOST_UNFINISHED = 9
 
-/** @returns the index from which on a text must be seen together with what follows. */
-export function unfinishedFrom(text: string): number {
-  const { length } = text
-  let stars = length
-  while (stars > 0 && text.charCodeAt(stars - 1) === STAR) stars--
-  // Pairs are taken from the left.
-  if ((length - stars) % 2 === 1) return length - 1
-  const from = Math.max(0, length - MOST_UNFINISHED)
-  const end = unfinished.exec(text.slice(from))
-  return end === null ? length : from + end.index
+/**
+ * @param before the character in front of the text, if any.
+ * @returns the index from which on a text must be seen together with what follows.
+ */
+export function unfinishedFrom(text: string, before: string): number {
+  const from = Math.max(0, text.length - MOST_UNFINISHED)
+  const lead = from === 0 ? before : text.charAt(from - 1)
+  const found = unfinished.exec(lead + text.slice(from))
+  return found === null ? text.length : Math.max(from, from + found.index - lead.length)
 }
 
-/** Says how a text is read, in order; nothing of it is missing. */
-export function fold(text: string, sink: FoldedSink): void {
-  let from = 0
-  for (const match of text.matchAll(every)) {
+/**
+ * Says how a text is read, in order; nothing of it is missing.
+ * @param before the character in front of it, if any.
+ */
+export function fold(text: string, before: string, sink: FoldedSink): void {
+  const all = before + text
+  let from = before.length
+  every.lastIndex = from
+  for (let match = every.exec(all); match !== null; match = every.exec(all)) {
     const [found] = match
-    if (match.index > from) sink.same(text.slice(from, match.index))
+    if (match.index > from) sink.same(all.slice(from, match.index))
     const reading = readingOf(found, match.groups ?? {})
     if (reading === found) sink.same(found)
     else sink.reads(reading, found)
     from = match.index + found.length
   }
-  if (from < text.length) sink.same(from === 0 ? text : text.slice(from))
+  if (from < all.length) sink.same(from === 0 ? all : all.slice(from))
 }
 
 /** What a sequence stands for; empty for what is left out. */

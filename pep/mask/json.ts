@@ -240,7 +240,7 @@ export class JsonScanner {
     if (this.#replacing !== undefined) {
       this.#collect(part)
     } else if (this.#dropping === undefined) {
-      sink.feed(this.#s.slice(from, part.next), part.text.length, part.widths)
+      sink.feed(this.#s.slice(from, part.next), part.widths)
       inspector?.push(part.text)
       observer?.push(part.text)
       if (part.ended) {
@@ -304,7 +304,7 @@ export class JsonScanner {
     }
     if (inspector === undefined || (context === '' && inspector.isClean(part.text))) return false
     sink.start()
-    sink.feed(this.#s.slice(from, part.next), part.text.length, part.widths)
+    sink.feed(this.#s.slice(from, part.next), part.widths)
     inspector.reset(context)
     inspector.whole(part.text)
     return sink.touched

@@ -7,7 +7,7 @@ import { JsonStringSink } from './json-string.ts'
 import { FieldPaths, type FieldRule } from './json-path.ts'
 import { literalForms, LiteralMasker, literalMatcher } from './literal.ts'
 import { redacted, replacement, restorable } from './replace.ts'
-import type { ValueUse } from './scan.ts'
+import type { Replace, ValueUse } from './scan.ts'
 import { Inspector } from './inspector.ts'
 import { createTables, matchersFor, type Tables } from './tables.ts'
 import { count, CountingSink, TextMasker, TextSink } from './text.ts'
@@ -135,12 +135,13 @@ const valueUse = {
 function createMask(plan: Plan): Mask {
   const styleOf = (matcher: Matcher): MaskStyle => plan.styles.get(matcher.name) ?? 'redact'
   const use = (matcher: Matcher): ValueUse => valueUse[styleOf(matcher)]
-  const replace = (matcher: Matcher, value: string | undefined): string => {
+  const replace: Replace = (matcher, value, read) => {
     const { name, partial } = matcher
     if (value !== undefined && plan.literals.some((literal) => value.includes(literal)))
       return redacted(name)
     if (plan.restorable.has(name) && styleOf(matcher) === 'token')
-      return restorable(name, value, plan.keys)
+      // Restored, it would not be what was there.
+      return read ? redacted(name) : restorable(name, value, plan.keys)
     return replacement(styleOf(matcher), name, value, plan.keys, partial)
   }
   const replaceField = (rule: FieldRule, value: string | undefined): string =>
@@ -162,9 +163,9 @@ function createMask(plan: Plan): Mask {
   }
   const json = (): ByteMasker => {
     const counts: Counts = {}
-    const sink = new JsonStringSink((matcher, value) => {
+    const sink = new JsonStringSink((matcher, value, read) => {
       count(counts, matcher.name)
-      return replace(matcher, value)
+      return replace(matcher, value, read)
     })
     const inspector = plan.jsonTables && new Inspector(plan.jsonTables, sink, use, plan.budget)
     const parts = {

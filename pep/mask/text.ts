@@ -1,7 +1,7 @@
 import type { Matcher } from './detectors/matcher.ts'
 import type { LiteralMasker } from './literal.ts'
 import type { Inspector } from './inspector.ts'
-import type { Sink } from './scan.ts'
+import type { Replace, Sink } from './scan.ts'
 import type { Counts } from './types.ts'
 
 /** What is found counts under its name. */
@@ -29,8 +29,8 @@ export class TextSink implements Sink {
   /** Where borders stand in `out`. */
   marks: number[] = []
   readonly #counts: Counts
-  readonly #replace: (matcher: Matcher, value: string | undefined) => string
-  constructor(counts: Counts, replace: (matcher: Matcher, value: string | undefined) => string) {
+  readonly #replace: Replace
+  constructor(counts: Counts, replace: Replace) {
     this.#counts = counts
     this.#replace = replace
   }
@@ -41,9 +41,9 @@ export class TextSink implements Sink {
   mark(): void {
     this.marks.push(this.out.length)
   }
-  found(matcher: Matcher, value: string | undefined): void {
+  found(matcher: Matcher, value: string | undefined, read: boolean): void {
     count(this.#counts, matcher.name)
-    this.out += this.#replace(matcher, value)
+    this.out += this.#replace(matcher, value, read)
   }
 }
 
