@@ -5,7 +5,7 @@ import type { Revision } from './brand.ts'
 export const customDetector = z.strictObject({
   name: z.string().regex(/^[a-z][a-z0-9_]{0,63}$/),
   pattern: z.string().min(1).max(1024),
-  max_length: z.int().positive().max(4096),
+  max_length: z.int().positive().max(1024),
 })
 
 /** A named list of phrases; matching folds case and runs of white space. */

@@ -17,6 +17,9 @@ const isPoint = (event: Event): event is Point => event.kind === 'mark' || event
 const lengthOf = (event: Exclude<Event, Point>): number =>
   event.kind === 'keep' ? event.text.length : event.units
 
+/** More do not end in one place. */
+const MOST_TOLD = 8
+
 /** What one scanner said and the other has not come to yet. */
 class Side {
   readonly events: Event[] = []
@@ -24,18 +27,18 @@ class Side {
   done = 0
   /** Where the units began that it drops now. */
   dropsFrom: number | undefined
-  /** The finding that was told last, and whether it goes on. */
-  told: { readonly from: number; to: number; goesOn: boolean } | undefined
+  /** The findings that were told last; the newest, which may go on, first. */
+  told: { readonly from: number; to: number; goesOn: boolean }[] = []
 
   pass(at: number, units: number): void {
     const [event] = this.events
     if (!event || isPoint(event)) return
     if (event.kind === 'keep') {
       this.dropsFrom = undefined
-      if (this.told) this.told.goesOn = false
+      if (this.told[0]) this.told[0].goesOn = false
     } else {
       this.dropsFrom ??= at
-      if (this.told?.goesOn) this.told.to = at + units
+      if (this.told[0]?.goesOn) this.told[0].to = at + units
     }
     this.done += units
     if (this.done < lengthOf(event)) return
@@ -45,10 +48,15 @@ class Side {
 
   /** Whether what it told last has a part of `from` to `to`. */
   covers(from: number, to: number): boolean {
-    if (!this.told) return false
-    const { goesOn } = this.told
-    const end = goesOn && this.events[0]?.kind === 'drop' ? Infinity : this.told.to
-    return this.told.from < Math.max(to, from + 1) && end > from
+    return this.told.some((one) => {
+      const end = one.goesOn && this.events[0]?.kind === 'drop' ? Infinity : one.to
+      return one.from < Math.max(to, from + 1) && end > from
+    })
+  }
+
+  tell(from: number, to: number, goesOn: boolean): void {
+    if (this.told[0]) this.told[0].goesOn = false
+    this.told = [{ from, to, goesOn }, ...this.told.slice(0, MOST_TOLD - 1)]
   }
 }
 
@@ -125,7 +133,7 @@ export class Union {
     const from = after ? (side.dropsFrom ?? at) : at
     side.dropsFrom = undefined
     if (other.covers(from, at)) return
-    side.told = { from, to: at, goesOn: !after }
+    side.tell(from, at, !after)
     this.#sink.found(matcher, value, read)
   }
 }

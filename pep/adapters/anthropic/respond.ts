@@ -9,7 +9,9 @@ import type { Handling } from './parts.ts'
 import { Recording } from './recording.ts'
 import {
   type MaskingParts,
+  maskJson,
   maskStrings,
+  maskText,
   redactLiterals,
   ReplyCut,
   type ReplyParts,
@@ -174,7 +176,7 @@ async function inspect(
     return inspected.ok ? inspected.value : { ...inspected.error, decision_id }
   }
   try {
-    if (type === 'application/json') return maskDocument(reply, body)
+    if (type === 'application/json') return maskDocument(reply, body, status >= 400)
     if (type.startsWith('text/') && type !== 'text/event-stream' && !isReply) {
       const masker = reply.mask.utf8()
       const out = Buffer.concat([masker.push(body), masker.end()])
@@ -187,12 +189,15 @@ async function inspect(
   return refused(`the answer is ${type === '' ? 'of no type' : type}, which cannot be inspected`)
 }
 
-/** Counts, models, errors: strings masked, everything else as it came. */
-function maskDocument(parts: MaskingParts, body: Buffer): Buffer {
+/** Counts, models: strings masked, everything else as it came. In errors keys and numbers are masked as well. */
+function maskDocument(parts: MaskingParts, body: Buffer, isError: boolean): Buffer {
   const text = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(body)
   const parsed = parseStrict(text)
   if (!parsed.ok) throw new ReplyCut(`the answer is ${parsed.error}`)
-  return redactLiterals(parts, Buffer.from(maskStrings(parts, text, parsed.value)))
+  return redactLiterals(
+    parts,
+    Buffer.from(isError ? maskJson(parts, text) : maskStrings(parts, text, parsed.value)),
+  )
 }
 
 async function refuseAnswer(answering: Answering, message: string): Promise<Refusal> {
@@ -233,13 +238,13 @@ function closing(
   }
 }
 
-/** Headers may echo the credential. */
+/** Headers may echo the credential, and hold what policy masks. */
 function headersOut(parts: MaskingParts, raw: RawHeaders): Header[] {
   return returnedHeaders(raw, true)
     .filter(([name]) => name.toLowerCase() !== 'content-encoding')
     .map(([name, value]) => [
       name,
-      redactLiterals(parts, Buffer.from(value, 'latin1')).toString('latin1'),
+      maskText(parts, redactLiterals(parts, Buffer.from(value, 'latin1')).toString('latin1')),
     ])
 }
 

@@ -184,10 +184,35 @@ test('a tool call is decided with the address, and goes out with the token', asy
     },
   })
   const [thinking, call] = await calls(gateway)
-  expect(seen).toEqual(['ada@example.com'])
+  expect(seen).toEqual(['ada@example.com', expect.stringMatching(TOKEN)])
   expect(call).toMatchObject({ type: 'tool_use', input: { to: expect.stringMatching(TOKEN) } })
   expect(JSON.stringify(call)).not.toContain('ada@')
   expect(JSON.stringify(thinking)).not.toContain('ada@')
+})
+
+test('a value that would hide a command from policy hides nothing: the tokens are decided on as well', async () => {
+  const hides: Upstream = (_request, body, response) => {
+    const asked = JSON.parse(body.toString()) as { messages: Turn[] }
+    const token = TOKEN.exec(asked.messages[0]?.content ?? '')?.[0] ?? 'none'
+    const input = JSON.stringify({ command: `echo ${token} ; rm -rf / #'` })
+    response.writeHead(200, { 'content-type': 'text/event-stream' })
+    response.end(Buffer.concat([start(), toolUse(0, 'Bash', [input]), end('tool_use')]))
+  }
+  const seen: (readonly string[])[] = []
+  const gateway = await open(hides, {
+    onTool(request) {
+      const names = request.context.facts.shell?.commands.map(({ name }) => name) ?? []
+      seen.push(names)
+      const effect = names.includes('rm') ? 'deny' : 'allow'
+      return { effect, reasons: [{ rule: 'r', message: 'No rm.' }], obligations: [] }
+    },
+  })
+  const final = await sdk(gateway)
+    .messages.stream(ask([{ role: 'user', content: "it is x'y@example.com" }]))
+    .finalMessage()
+  expect(seen).toEqual([['echo'], ['echo', 'rm']])
+  expect(final.content).toMatchObject([{ type: 'text' }])
+  expect(JSON.stringify(final)).not.toContain('rm -rf /')
 })
 
 test('a grant of its own puts the address into the input of the tool', async () => {

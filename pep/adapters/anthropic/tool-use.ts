@@ -55,19 +55,32 @@ export function createToolAdmission(parts: ToolUseParts): ReplyParts['admit'] {
     if (call.name.length > MAX_NAME)
       return err({ code: 'bad_request', message: 'its name is too long' })
     const restored = restoreStrings(parts, call.input, parsed.value)
-    const decided: Decided = {
-      name: call.name,
-      written: call.input,
-      restored,
-      input: JSON.parse(restored) as unknown,
-    }
-    const admitted = await parts.gate.admit(operation(parts, decided, heartbeat))
-    if (!admitted.ok) return admitted
-    // `prepare` made it and the gate put it on record; without it nothing is known of what to release.
-    const { body } = admitted.value
-    if (!body) return err({ code: 'internal', message: 'the tool call was not prepared' })
-    return ok(Buffer.from(body).toString('utf8'))
+    const admitted = await decide(parts, { ...call, restored, written: call.input }, heartbeat)
+    if (!admitted.ok || admitted.value.restores || restored === call.input)
+      return released(admitted)
+    // The tool gets the tokens, which may mean something else where they stand: policy decides on that as well.
+    const tokens = { ...call, restored: call.input, written: call.input }
+    return released(await decide(parts, tokens, heartbeat))
   }
+}
+
+type Admitted = Result<{ readonly input: string; readonly restores: boolean }, Refusal>
+
+const released = (admitted: Admitted): Result<string, Refusal> =>
+  admitted.ok ? ok(admitted.value.input) : admitted
+
+async function decide(
+  parts: ToolUseParts,
+  call: Omit<Decided, 'input'>,
+  heartbeat: (() => void) | undefined,
+): Promise<Admitted> {
+  const input = JSON.parse(call.restored) as unknown
+  const admitted = await parts.gate.admit(operation(parts, { ...call, input }, heartbeat))
+  if (!admitted.ok) return admitted
+  // `prepare` made it and the gate put it on record; without it nothing is known of what to release.
+  const { body, enforcement } = admitted.value
+  if (!body) return err({ code: 'internal', message: 'the tool call was not prepared' })
+  return ok({ input: Buffer.from(body).toString('utf8'), restores: enforcement.restore_input })
 }
 
 /** A call as it is decided on: with the values that its tokens stand for, whether or not the tool will get them. */

@@ -10,6 +10,9 @@ type Before = (typeof kind)[keyof typeof kind]
 const END = -1
 /** Above it, transitions are forgotten and made again. */
 const MAX_STATES = 4096
+/** A pattern has at most so many states, found by so many instructions looked at: both are made once, not for each text. */
+const MAX_PATTERN_STATES = 2000
+const MAX_WORK = 3_000_000
 
 type State = {
   readonly pcs: readonly number[]
@@ -30,6 +33,46 @@ export class Automaton {
 
   constructor(program: Program) {
     this.#program = program
+  }
+
+  /**
+   * Whether the pattern has few enough states, whatever the text. Repetitions that overlap have one for every way in which
+   * they may have been counted so far, and a text could be written that comes to all of them.
+   */
+  isBounded(): boolean {
+    const runes = this.#representatives()
+    const seen = new Set<State>()
+    const waiting = [kind.begin, kind.newline, kind.word, kind.other].map((before) =>
+      this.#state([this.#program.start], before),
+    )
+    let work = 0
+    for (let state = waiting.pop(); state !== undefined; state = waiting.pop()) {
+      if (seen.has(state)) continue
+      seen.add(state)
+      for (const rune of runes) {
+        work += state.pcs.length
+        const next = this.#step(state, rune).state
+        if (next !== undefined && !seen.has(next)) waiting.push(next)
+      }
+      if (seen.size > MAX_PATTERN_STATES || work > MAX_WORK) return false
+    }
+    return true
+  }
+
+  /** A character of each kind that the pattern tells apart. */
+  #representatives(): number[] {
+    const runes = new Set([0x0a, 0x20, 0x30, 0x5a, 0x61, 0xe9, 0x4e00, 0x1f600])
+    for (const { op: operation, runes: ranges } of this.#program.inst) {
+      if (operation !== op.rune && operation !== op.rune1) continue
+      for (const rune of ranges) {
+        for (const one of [rune - 1, rune, rune + 1])
+          if (one >= 0 && one <= 0x10ffff) runes.add(one)
+        const char = String.fromCodePoint(rune)
+        for (const folded of [char.toLowerCase(), char.toUpperCase()])
+          runes.add(folded.codePointAt(0) ?? rune)
+      }
+    }
+    return [...runes]
   }
 
   /** Whether a match may begin with this character. */

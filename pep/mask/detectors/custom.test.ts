@@ -95,6 +95,7 @@ test.each([
   ['^a$', 'anchors'],
   ['(a', 'syntax'],
   ['(?=a)b', 'syntax'],
+  ['[ab]{1,20}a[ab]{20}c', 'states'],
 ])('the pattern %s is refused: %s', (pattern, why) => {
   expect(() => compileCustom({ name: 'x', pattern, max_length: 64 })).toThrow(new RegExp(why))
 })

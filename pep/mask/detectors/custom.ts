@@ -6,7 +6,7 @@ import { NO, type Matcher } from './matcher.ts'
 import { isStreamable, matchLengths, type Program } from './program.ts'
 
 /** What is longer would be held back longer than a reader should wait. */
-const MAX_LENGTH = 4096
+const MAX_LENGTH = 1024
 const MAX_INSTRUCTIONS = 20_000
 
 /**
@@ -14,7 +14,7 @@ const MAX_INSTRUCTIONS = 20_000
  * match is still possible is known after every character. Matches are leftmost-longest.
  *
  * @throws {PepMaskError} PEP_MASK_CONFIG when the pattern is not RE2 syntax, can match nothing, has no longest match
- * or one above `max_length`, or uses what has no meaning in a stream (`^` and `$` outside `(?m)`, look-behind).
+ * or one above `max_length`, too many states to take time in proportion to the text, or uses what has no meaning in a stream (`^` and `$` outside `(?m)`, look-behind).
  */
 export function compileCustom(custom: CustomDetector): Matcher {
   const refuse = (why: string, cause?: unknown): PepMaskError =>
@@ -41,7 +41,10 @@ export function compileCustom(custom: CustomDetector): Matcher {
   if (longest > custom.max_length) {
     throw refuse(`a match may be ${longest} code units long, above max_length ${custom.max_length}`)
   }
-  return matcherOf(custom, new Automaton(program))
+  const automaton = new Automaton(program)
+  if (!automaton.isBounded())
+    throw refuse('it has too many states: its repetitions overlap; make what they repeat differ')
+  return matcherOf(custom, automaton)
 }
 
 function matcherOf(custom: CustomDetector, automaton: Automaton): Matcher {
