@@ -130,7 +130,7 @@ export function createEngine(options: EngineOptions): Engine {
       if (!json.ok) return json
       const answer = run(entrypoint, json.value, { input: () => input, strict, time_ms })
       if (!answer.ok || answer.value === undefined) return answer
-      return ok(read(answer.value))
+      return readable(answer.value, read)
     },
     evaluateText(entrypoint, input, { strict = false, time_ms } = {}) {
       const json = checkedInput(input)
@@ -141,8 +141,17 @@ export function createEngine(options: EngineOptions): Engine {
         (parsed ??= { value: input === undefined ? undefined : JSON.parse(input) }).value
       const answer = run(entrypoint, json.value, { input: document, strict, time_ms })
       if (!answer.ok || answer.value === undefined) return answer
-      return ok(toJson(parseValue(answer.value)))
+      return readable(answer.value, (written) => toJson(parseValue(written)))
     },
+  }
+}
+
+/** An answer may be nested deeper than the host's stack is. */
+function readable<T>(written: string, read: (written: string) => T): Result<T, EvaluationError> {
+  try {
+    return ok(read(written))
+  } catch (thrown) {
+    return err(evaluationError(thrown))
   }
 }
 

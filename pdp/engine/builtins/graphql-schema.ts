@@ -30,6 +30,7 @@ const PRELUDE = parse(`
 
 type Types = Map<string, TypeDefinitionNode>
 const STEPS_A_PART = 4
+const STEPS_A_FIELD = 40
 
 type Directives = ReadonlyMap<string, DirectiveDefinitionNode>
 
@@ -230,9 +231,10 @@ function checkImplements(
     throw wrong(`${name} is a non interface type ${found.kind}.`)
   const interfaces = type.interfaces?.length ?? 0
   spend(interfaces * (1 + (found.interfaces?.length ?? 0)) * STEPS_A_PART)
+  const fields = new Map((type.fields ?? []).map((field) => [field.name.value, field]))
+  spend((fields.size + (found.fields?.length ?? 0)) * STEPS_A_FIELD)
   for (const wanted of found.fields ?? []) {
-    spend((type.fields?.length ?? 0) * STEPS_A_PART)
-    const own = type.fields?.find((field) => field.name.value === wanted.name.value)
+    const own = fields.get(wanted.name.value)
     const why = `For ${type.name.value} to implement ${name} the field ${wanted.name.value}`
     if (!own)
       throw wrong(
