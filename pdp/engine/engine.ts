@@ -1,11 +1,12 @@
 import { err, ok, type Result } from '../contract/result.ts'
-import type { Builtin, Host } from './builtins/builtin.ts'
+import type { Builtin, Circumstances } from './builtins/builtin.ts'
 import { builtins as registry } from './builtins/registry.ts'
 import { EngineError, type EvaluationError, StrictError } from './errors.ts'
 import { createAnswerReader } from './answers.ts'
 import { checkedInput, inputJson } from './input.ts'
-import { Abort, createInstance, type Instance, link, OutOfSteps, type Table } from './instance.ts'
+import { Abort, createInstance, type Instance, link, type Table } from './instance.ts'
 import { compileModule, loadData, PAGE_BYTES, type PolicyModule } from './module.ts'
+import { OutOfSteps } from './steps.ts'
 import { parseValue, toJson } from './value.ts'
 
 /**
@@ -97,7 +98,7 @@ export function createEngine(options: EngineOptions): Engine {
   const run = (
     entrypoint: string,
     json: string | undefined,
-    host: Host,
+    given: Circumstances,
   ): Result<string | undefined, EvaluationError> => {
     const id = policy.entrypoints.get(entrypoint)
     if (id === undefined)
@@ -111,7 +112,7 @@ export function createEngine(options: EngineOptions): Engine {
       // Whatever ends this evaluation early, the instance is gone.
       instance = undefined
       const allowed = Math.min(steps + STEPS_A_BYTE * (json?.length ?? 0), MOST_STEPS)
-      const answer = running.run(id, json, allowed, host)
+      const answer = running.run(id, json, allowed, given)
       instance = running.memory.buffer.byteLength > mostKept ? undefined : running
       return ok(answer)
     } catch (thrown) {
@@ -129,16 +130,28 @@ export function createEngine(options: EngineOptions): Engine {
       if (!json.ok) return json
       const answer = run(entrypoint, json.value, { input: () => input, strict, time_ms })
       if (!answer.ok || answer.value === undefined) return answer
-      return ok(read(answer.value))
+      return readable(answer.value, read)
     },
     evaluateText(entrypoint, input, { strict = false, time_ms } = {}) {
       const json = checkedInput(input)
       if (!json.ok) return json
-      const parsed = (): unknown => (input === undefined ? undefined : JSON.parse(input))
-      const answer = run(entrypoint, json.value, { input: parsed, strict, time_ms })
+      // Once, whatever number of builtins ask.
+      let parsed: { readonly value: unknown } | undefined
+      const document = (): unknown =>
+        (parsed ??= { value: input === undefined ? undefined : JSON.parse(input) }).value
+      const answer = run(entrypoint, json.value, { input: document, strict, time_ms })
       if (!answer.ok || answer.value === undefined) return answer
-      return ok(toJson(parseValue(answer.value)))
+      return readable(answer.value, (written) => toJson(parseValue(written)))
     },
+  }
+}
+
+/** An answer may be nested deeper than the host's stack is. */
+function readable<T>(written: string, read: (written: string) => T): Result<T, EvaluationError> {
+  try {
+    return ok(read(written))
+  } catch (thrown) {
+    return err(evaluationError(thrown))
   }
 }
 

@@ -1,8 +1,9 @@
 import { BuiltinError, EngineError, StrictError } from './errors.ts'
 import { type Abi, PAGE_BYTES, type PolicyModule, type Snapshot } from './module.ts'
-import { type Builtin, type Host } from './builtins/builtin.ts'
+import type { Builtin, Circumstances, Host } from './builtins/builtin.ts'
 import { nativeError, natives } from './natives.ts'
-import { Num, parseValue, writeValue } from './value.ts'
+import { createMeter, OutOfSteps } from './steps.ts'
+import { Num, parseValue, type Value, writeValue } from './value.ts'
 import { FUEL_EXPORT } from './wasm/fuel.ts'
 import { LOOKUP_EXPORT, LOOKUP_ID, STRICT_EXPORT } from './wasm/host-calls.ts'
 
@@ -24,17 +25,19 @@ export type Instance = {
     entrypoint: number,
     input: string | undefined,
     steps: number,
-    host: Host,
+    given: Circumstances,
   ) => string | undefined
 }
 
 /** Thrown when the module gives up by itself; OPA's own message. */
 export class Abort extends Error {}
-/** Thrown when the steps of an evaluation are used up. */
-export class OutOfSteps extends Error {}
 
 /** Builtins by the module's ids, with their names. */
 export type Table = ReadonlyMap<number, { readonly name: string; readonly run: Builtin }>
+
+/** What a call of the host takes, and each character of its arguments, which are dumped by the module and parsed here. */
+const STEPS_A_CALL = 32
+const STEPS_A_CHARACTER = 2
 
 const [BEFORE, AFTER] = ['{{"result":', '}}']
 
@@ -70,16 +73,16 @@ export function createInstance(
 
   return {
     memory,
-    run: (entrypoint, input, steps, host) => {
+    run: (entrypoint, input, steps, given) => {
       const used = abi.opa_heap_ptr_get() - snapshot.heap
       if (evaluations % EVALUATIONS_A_HEAP === 0 || used > WARM_BYTES) {
         abi.opa_heap_ptr_set(snapshot.heap)
         evaluations = 0
       }
       evaluations += 1
-      linked.enter(host)
+      linked.enter(given)
       abi[FUEL_EXPORT].value = steps
-      setStrict(abi, host.strict)
+      setStrict(abi, given.strict)
       try {
         const context = abi.opa_eval_ctx_new()
         abi.opa_eval_ctx_set_data(context, snapshot.data)
@@ -142,10 +145,12 @@ export function link(
   readonly imports: Record<string, Record<string, unknown>>
   readonly text: TextPort
   readonly bind: (abi: Abi) => void
-  readonly enter: (host: Host) => void
+  readonly enter: (given: Circumstances) => void
 } {
   let bound: Abi | undefined
-  let host: Host = { input: () => undefined, strict: false }
+  const meter = createMeter()
+  const { spend } = meter
+  let host: Host = { input: () => undefined, strict: false, spend }
   const abi = (): Abi => {
     if (!bound) throw new EngineError('ENGINE_MODULE', 'the module calls its host while it starts')
     return bound
@@ -159,8 +164,12 @@ export function link(
     // Refused when the module is loaded; an answer here would be made up.
     if (!builtin) throw new EngineError('ENGINE_BUILTIN_MISSING', `there is no builtin ${id}`)
     try {
-      const result = builtin.run(addresses.map(argument), host)
-      return result === undefined ? 0 : text.write(writeValue(result), 'value')
+      const args = argumentsAt(addresses)
+      const written = meter.run(abi()[FUEL_EXPORT], () => {
+        const result = builtin.run(args, host)
+        return result === undefined ? undefined : writeValue(result, spend)
+      })
+      return written === undefined ? 0 : text.write(written, 'value')
     } catch (error) {
       if (!(error instanceof BuiltinError)) throw error
       if (host.strict) throw new StrictError(builtin.name, error)
@@ -170,28 +179,36 @@ export function link(
   /** OPA reads data by paths of text: a number finds the key that is written like it. */
   const lookUp = ([value = 0, key = 0]: number[]): number => {
     if (!loaded || value < loaded.base || value >= loaded.heap) return 0
-    const number = argument(key)
+    const [number] = argumentsAt([key])
     if (!(number instanceof Num)) return 0
     return abi()[LOOKUP_EXPORT]?.(value, text.write(JSON.stringify(number.literal), 'value')) ?? 0
   }
   const failNative = (at: number, addresses: number[]): number => {
     const native = natives[at]
-    const error = native && nativeError(native, addresses.map(argument))
+    const error = native && nativeError(native, argumentsAt(addresses))
     if (error) throw new StrictError(native.name, error)
     return 0
   }
-  const argument = (address: number) => {
+  const argumentsAt = (addresses: readonly number[]): Value[] => {
+    const texts = addresses.map(dump)
+    return meter.run(abi()[FUEL_EXPORT], () => {
+      spend(STEPS_A_CALL)
+      for (const { length } of texts) spend(length * STEPS_A_CHARACTER)
+      return texts.map(parseValue)
+    })
+  }
+  const dump = (address: number): string => {
     const { opa_value_dump, opa_free } = abi()
     const dumped = opa_value_dump(address)
-    const value = parseValue(text.read(dumped))
+    const written = text.read(dumped)
     opa_free(dumped)
-    return value
+    return written
   }
 
   return {
     text,
     bind: (abi) => void (bound = abi),
-    enter: (next) => void (host = next),
+    enter: ({ input, time_ms, strict }) => void (host = { input, time_ms, strict, spend }),
     imports: {
       env: {
         memory,

@@ -1,4 +1,5 @@
 import { BuiltinError } from './errors.ts'
+import type { Spend } from './steps.ts'
 
 /** A number as its literal: Rego's numbers have any size and precision. */
 export class Num {
@@ -37,8 +38,12 @@ export function typeName(value: Value): TypeName {
   return isSet(value) ? 'set' : 'object'
 }
 
-/** Rego's order over all values: by type, then within it. */
-export function compare(a: Value, b: Value): number {
+/**
+ * Rego's order over all values: by type, then within it.
+ * @param spend takes a step for each pair; without it the values must be such as a module wrote, where no part is shared.
+ */
+export function compare(a: Value, b: Value, spend?: Spend): number {
+  spend?.(1)
   const type = typeName(a)
   const difference = names[type] - names[typeName(b)]
   if (difference !== 0) return difference
@@ -46,27 +51,37 @@ export function compare(a: Value, b: Value): number {
   if (typeof a === 'string' && typeof b === 'string') return compareStrings(a, b)
   if (typeof a === 'boolean') return Number(a) - Number(b)
   if (a === null) return 0
-  return compareLists(flat(a), flat(b))
+  return compareLists(flat(a, spend), flat(b, spend), spend)
 }
+
+/** Of sets and objects that were put in order: sorting again at each level of a set of sets would be quadratic. */
+const inOrder = new WeakMap<object, readonly Value[]>()
 
 /** Elements in order; keys and values of objects by turns. */
-function flat(value: Value): readonly Value[] {
+function flat(value: Value, spend: Spend | undefined): readonly Value[] {
   if (isArray(value)) return value
-  if (isSet(value)) return sorted(value)
-  if (!isObject(value)) return []
-  return sortedEntries(value).flat()
+  if (!isSet(value) && !isObject(value)) return []
+  const known = inOrder.get(value)
+  if (known) return known
+  const order = (x: Value, y: Value): number => compare(x, y, spend)
+  const list = isSet(value)
+    ? [...value].sort(order)
+    : [...value].sort(([x], [y]) => order(x, y)).flat()
+  inOrder.set(value, list)
+  return list
 }
 
-export const sorted = (values: Iterable<Value>): Value[] => [...values].sort(compare)
+export const sorted = (values: Iterable<Value>): Value[] =>
+  [...values].sort((a, b) => compare(a, b))
 
 export const sortedEntries = (object: ReadonlyMap<Value, Value>): [Value, Value][] =>
   [...object].sort(([a], [b]) => compare(a, b))
 
-function compareLists(a: readonly Value[], b: readonly Value[]): number {
+function compareLists(a: readonly Value[], b: readonly Value[], spend: Spend | undefined): number {
   for (const [at, left] of a.entries()) {
     const right = b[at]
     if (right === undefined) return 1
-    const order = compare(left, right)
+    const order = compare(left, right, spend)
     if (order !== 0) return order
   }
   return a.length - b.length
@@ -74,20 +89,44 @@ function compareLists(a: readonly Value[], b: readonly Value[]): number {
 
 function compareNumbers(a: Num, b: Num): number {
   if (a.literal === b.literal) return 0
-  const [x, y] = [toBigInt(a), toBigInt(b)]
-  if (x !== undefined && y !== undefined) return x < y ? -1 : x > y ? 1 : 0
+  if (INTEGER.test(a.literal) && INTEGER.test(b.literal))
+    return compareIntegers(a.literal, b.literal)
   return Number(a.literal) - Number(b.literal)
 }
 
-/** By code point, as UTF-8 bytes sort; JavaScript's own order is by UTF-16 unit. */
+const INTEGER = /^-?\d+$/
+
+/** @param a digits, with or without a sign and zeros before them. Never made a number: that takes long for many digits. */
+export function compareIntegers(a: string, b: string): -1 | 0 | 1 {
+  const [x, y] = [magnitude(a), magnitude(b)]
+  const [negative, other] = [a.startsWith('-') && x !== '', b.startsWith('-') && y !== '']
+  if (negative !== other) return negative ? -1 : 1
+  if (x === y) return 0
+  const larger = x.length === y.length ? x > y : x.length > y.length
+  return larger === negative ? -1 : 1
+}
+
+/** Empty for zero. */
+const magnitude = (digits: string): string => digits.replace(/^-?0*/, '')
+
+/** By code point, as UTF-8 bytes sort; JavaScript's own order is by UTF-16 unit. Ends at the first that differs. */
 export function compareStrings(a: string, b: string): number {
   if (a === b) return 0
-  return Buffer.compare(Buffer.from(a), Buffer.from(b))
+  const length = Math.min(a.length, b.length)
+  for (let at = 0; at < length; at += 1) {
+    const [x, y] = [a.charCodeAt(at), b.charCodeAt(at)]
+    if (x !== y) return rank(x) - rank(y)
+  }
+  return a.length - b.length
 }
+
+/** Surrogates stand for what is past all other units. */
+const rank = (unit: number): number =>
+  unit < 0xd800 ? unit : unit < 0xe000 ? unit + 0x2000 : unit - 0x800
 
 /** @returns the integer that a literal without fraction or exponent stands for. */
 export function toBigInt(number: Num): bigint | undefined {
-  return /^-?\d+$/.test(number.literal) ? BigInt(number.literal) : undefined
+  return INTEGER.test(number.literal) ? BigInt(number.literal) : undefined
 }
 
 /**
@@ -102,7 +141,6 @@ export function parseValue(text: string, options: { readonly unique?: boolean } 
   return value
 }
 
-const STRING = /"(?:[^"\\]|\\.)*"/y
 const NUMBER = /-?[\d.]+(?:[eE][+-]?\d+)?/y
 const SPACE = /[ \t\r\n]*/y
 
@@ -119,7 +157,7 @@ class TextReader {
     this.#match(SPACE)
     switch (this.#text[this.#at] ?? '') {
       case '"':
-        return JSON.parse(this.#match(STRING)) as string
+        return this.#string()
       case '[':
         this.#at += 1
         return this.#list(']')
@@ -142,6 +180,17 @@ class TextReader {
   end(): void {
     this.#match(SPACE)
     if (this.#at !== this.#text.length) throw this.#error()
+  }
+
+  #string(): string {
+    const start = this.#at
+    let end = start
+    do {
+      end = this.#text.indexOf('"', end + 1)
+      if (end === -1) throw this.#error()
+    } while (isEscaped(this.#text, end))
+    this.#at = end + 1
+    return JSON.parse(this.#text.slice(start, end + 1)) as string
   }
 
   #list(close: string): Value[] {
@@ -201,13 +250,47 @@ class TextReader {
   }
 }
 
-/** Writes a value for the module to parse; the opposite of `parseValue`. */
-export function writeValue(value: Value): string {
+/** Whether an odd number of backslashes stands before. */
+function isEscaped(text: string, at: number): boolean {
+  let before = at
+  while (text[before - 1] === '\\') before -= 1
+  return (at - before) % 2 === 1
+}
+
+const STEPS_A_NODE = 4
+/** Characters that are copied in a step. */
+const COPIED = 64
+
+/**
+ * Writes a value for the module to parse; the opposite of `parseValue`.
+ * @param spend takes steps for all of it before any is written: parts that are shared are written out each time.
+ */
+export function writeValue(value: Value, spend: Spend): string {
+  spendOn(value, spend)
+  return write(value)
+}
+
+/** @returns about how many characters a value is written in. */
+function spendOn(value: Value, spend: Spend): number {
+  let size = STEPS_A_NODE
+  if (typeof value === 'string') size += value.length
+  else if (value instanceof Num) size += value.literal.length
+  spend(size)
+  if (isArray(value) || isSet(value)) for (const one of value) size += spendOn(one, spend)
+  else if (isObject(value))
+    for (const [key, one] of value) size += spendOn(key, spend) + spendOn(one, spend)
+  else return size
+  // Each level is written into the one around it.
+  spend(size / COPIED)
+  return size
+}
+
+function write(value: Value): string {
   if (value instanceof Num) return value.literal
-  if (isArray(value)) return `[${value.map(writeValue).join(',')}]`
-  if (isSet(value)) return value.size === 0 ? 'set()' : `{${[...value].map(writeValue).join(',')}}`
+  if (isArray(value)) return `[${value.map(write).join(',')}]`
+  if (isSet(value)) return value.size === 0 ? 'set()' : `{${[...value].map(write).join(',')}}`
   if (isObject(value))
-    return `{${[...value].map(([key, one]) => `${writeValue(key)}:${writeValue(one)}`).join(',')}}`
+    return `{${[...value].map(([key, one]) => `${write(key)}:${write(one)}`).join(',')}}`
   // The module's parser aborts on a lone surrogate; OPA reads it as U+FFFD.
   return JSON.stringify(typeof value === 'string' ? value.toWellFormed() : value)
 }

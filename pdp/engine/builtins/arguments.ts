@@ -32,7 +32,9 @@ export function integer(args: Arguments, position: number): bigint {
 
 /** An integer that JavaScript has exactly. */
 export function smallInteger(args: Arguments, position: number): number {
-  const value = Number(integer(args, position))
+  const given = number(args, position)
+  const value = /^-?\d+$/.test(given.literal) ? Number(given.literal) : Number.NaN
+  if (Number.isNaN(value)) throw wrongType(position, 'integer number', given)
   if (Number.isSafeInteger(value)) return value
   throw wrongType(position, 'a smaller integer number', args[position])
 }

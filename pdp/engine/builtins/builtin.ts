@@ -1,13 +1,24 @@
+import type { Spend } from '../steps.ts'
 import type { Value } from '../value.ts'
 
-/** What a builtin may know beside its arguments. */
-export type Host = {
+/** What an evaluation has beside its input's text. */
+export type Circumstances = {
   /** The evaluation's input; `undefined` when there is none. */
   readonly input: () => unknown
   /** The time of an evaluation whose input has none, in milliseconds since the epoch. */
   readonly time_ms?: number | undefined
   /** Errors of builtins end the evaluation. */
   readonly strict: boolean
+}
+
+/** What a builtin may know and use beside its arguments; another one for each evaluation. */
+export type Host = Circumstances & {
+  /**
+   * To be called for whatever takes longer than in proportion to the arguments, before it is done: one step is about
+   * five nanoseconds. The sizes of arguments and answer are taken by themselves.
+   * @throws {OutOfSteps} which ends the evaluation.
+   */
+  readonly spend: Spend
 }
 
 /**

@@ -1,13 +1,14 @@
-import { isArray, isSet, sorted, type Value } from '../value.ts'
+import { compareStrings, isArray, isSet, sorted, type Value } from '../value.ts'
 import { failed, object, text } from './arguments.ts'
 import type { Builtins } from './builtin.ts'
 import { goJson } from './go/json.ts'
+import { percentDecode } from './go/url.ts'
 
 export const encoding: Builtins = {
   'hex.encode': (args) => Buffer.from(text(args, 0)).toString('hex'),
   'hex.decode': (args) => {
     const digits = text(args, 0)
-    if (!/^(?:[0-9a-fA-F]{2})*$/.test(digits)) throw failed('not hexadecimal')
+    if (digits.length % 2 === 1 || /[^0-9a-fA-F]/.test(digits)) throw failed('not hexadecimal')
     return bytesText(Buffer.from(digits, 'hex'))
   },
   'base64url.encode_no_pad': (args) => Buffer.from(text(args, 0)).toString('base64url'),
@@ -18,19 +19,21 @@ export const encoding: Builtins = {
       ([key, one]) => [queryKey(key), queryValues(one)] as const,
     )
     return pairs
-      .toSorted(([a], [b]) => Buffer.compare(Buffer.from(a), Buffer.from(b)))
+      .toSorted(([a], [b]) => compareStrings(a, b))
       .flatMap(([key, values]) => values.map((one) => `${queryEscape(key)}=${queryEscape(one)}`))
       .join('&')
   },
   'urlquery.decode_object': (args) => {
-    const values = new Map<Value, Value[]>()
+    const values = new Map<string, string[]>()
     for (const part of text(args, 0).split('&')) {
       if (part.includes(';')) throw failed('invalid semicolon separator in query')
       if (part === '') continue
       const at = part.indexOf('=')
       const key = queryUnescape(at === -1 ? part : part.slice(0, at))
       const value = at === -1 ? '' : queryUnescape(part.slice(at + 1))
-      values.set(key, [...(values.get(key) ?? []), value])
+      const known = values.get(key)
+      if (known) known.push(value)
+      else values.set(key, [value])
     }
     return values
   },
@@ -58,8 +61,5 @@ const queryEscape = (raw: string): string =>
 
 function queryUnescape(escaped: string): string {
   if (/%(?![0-9a-fA-F]{2})/.test(escaped)) throw failed('invalid URL escape')
-  const bytes: Buffer[] = []
-  for (const part of escaped.replaceAll('+', ' ').split(/(%[0-9a-fA-F]{2})/))
-    bytes.push(part.startsWith('%') ? Buffer.from(part.slice(1), 'hex') : Buffer.from(part))
-  return bytesText(Buffer.concat(bytes))
+  return bytesText(percentDecode(escaped.replaceAll('+', ' ')))
 }

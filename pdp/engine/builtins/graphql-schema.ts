@@ -11,6 +11,7 @@ import {
   type TypeDefinitionNode,
   type TypeNode,
 } from 'graphql'
+import type { Spend } from '../steps.ts'
 import { failed } from './arguments.ts'
 
 /** Schemas as gqlparser checks them: more is taken than the GraphQL specification takes, a schema without a query, say. */
@@ -28,10 +29,13 @@ const PRELUDE = parse(`
 `)
 
 type Types = Map<string, TypeDefinitionNode>
+const STEPS_A_PART = 4
+const STEPS_A_FIELD = 40
+
 type Directives = ReadonlyMap<string, DirectiveDefinitionNode>
 
 /** @throws {BuiltinError} */
-export function buildSchema(document: DocumentNode): GraphQLSchema {
+export function buildSchema(document: DocumentNode, spend: Spend): GraphQLSchema {
   const types: Types = new Map()
   const directives = new Map<string, DirectiveDefinitionNode>()
   const rest: DefinitionNode[] = []
@@ -44,6 +48,7 @@ export function buildSchema(document: DocumentNode): GraphQLSchema {
   for (const one of document.definitions) {
     if (one.kind === Kind.DIRECTIVE_DEFINITION) {
       const name = one.name.value
+      spend(ownDirectives.length)
       if (ownDirectives.some((other) => other.name.value === name))
         throw wrong(`Cannot redeclare directive ${name}.`)
       directives.set(name, one)
@@ -53,12 +58,13 @@ export function buildSchema(document: DocumentNode): GraphQLSchema {
     else if (!one.kind.endsWith('Extension')) addType(types, one as TypeDefinitionNode)
   }
   for (const one of document.definitions)
-    if (one.kind.endsWith('TypeExtension')) extendType(types, one as unknown as TypeDefinitionNode)
+    if (one.kind.endsWith('TypeExtension'))
+      extendType(types, one as unknown as TypeDefinitionNode, spend)
   if (rest.filter(({ kind }) => kind === Kind.SCHEMA_DEFINITION).length > 1)
     throw wrong('Cannot have multiple schema entry points, consider schema extensions instead.')
   const entry = checkEntries(rest, types)
   for (const type of types.values())
-    if (!builtIn.has(type.name.value)) checkType(type, types, directives)
+    if (!builtIn.has(type.name.value)) checkType(type, types, directives, spend)
   for (const one of ownDirectives) checkDirective(one, types, directives)
   const definitions = [
     ...[...types.values()].filter(({ name }) => !builtIn.has(name.value)),
@@ -79,7 +85,7 @@ function addType(types: Types, one: TypeDefinitionNode): void {
 }
 
 /** Also of a type that nobody defined. */
-function extendType(types: Types, extension: TypeDefinitionNode): void {
+function extendType(types: Types, extension: TypeDefinitionNode, spend: Spend): void {
   const name = extension.name.value
   const kind = extension.kind.replace('Extension', 'Definition') as TypeDefinitionNode['kind']
   const known = types.get(name)
@@ -92,6 +98,8 @@ function extendType(types: Types, extension: TypeDefinitionNode): void {
         (one as unknown as Record<string, readonly unknown[] | undefined> | undefined)?.[list] ??
         [],
     )
+  for (const list of Object.values(merged))
+    if (Array.isArray(list)) spend(list.length * STEPS_A_PART)
   types.set(name, merged as unknown as TypeDefinitionNode)
 }
 
@@ -158,7 +166,12 @@ const LOCATIONS: Readonly<Record<TypeDefinitionNode['kind'], string>> = {
   [Kind.INPUT_OBJECT_TYPE_DEFINITION]: 'INPUT_OBJECT',
 }
 
-function checkType(type: TypeDefinitionNode, types: Types, directives: Directives): void {
+function checkType(
+  type: TypeDefinitionNode,
+  types: Types,
+  directives: Directives,
+  spend: Spend,
+): void {
   const name = type.name.value
   const kind = LOCATIONS[type.kind]
   checkName(name)
@@ -176,7 +189,7 @@ function checkType(type: TypeDefinitionNode, types: Types, directives: Directive
       checkInputs(field.arguments, types, directives, 'ARGUMENT_DEFINITION')
       checkUses(field.directives, directives, 'FIELD_DEFINITION')
     }
-    for (const one of type.interfaces ?? []) checkImplements(type, one.name.value, types)
+    for (const one of type.interfaces ?? []) checkImplements(type, one.name.value, types, spend)
   } else if (type.kind === Kind.UNION_TYPE_DEFINITION) {
     for (const one of type.types ?? [])
       if (checkRef(one, types).kind !== Kind.OBJECT_TYPE_DEFINITION)
@@ -201,7 +214,8 @@ function checkType(type: TypeDefinitionNode, types: Types, directives: Directive
 }
 
 function once(type: string, names: readonly string[]): void {
-  const twice = names.find((name, at) => names.indexOf(name) !== at)
+  const known = new Set<string>()
+  const twice = names.find((name) => known.size === known.add(name).size)
   if (twice !== undefined) throw wrong(`Field ${type}.${twice} can only be defined once.`)
 }
 
@@ -209,19 +223,25 @@ function checkImplements(
   type: Extract<TypeDefinitionNode, { interfaces?: unknown }>,
   name: string,
   types: Types,
+  spend: Spend,
 ): void {
   const found = types.get(name)
   if (!found) throw wrong(`Undefined type ${name}.`)
   if (found.kind !== Kind.INTERFACE_TYPE_DEFINITION)
     throw wrong(`${name} is a non interface type ${found.kind}.`)
+  const interfaces = type.interfaces?.length ?? 0
+  spend(interfaces * (1 + (found.interfaces?.length ?? 0)) * STEPS_A_PART)
+  const fields = new Map((type.fields ?? []).map((field) => [field.name.value, field]))
+  spend((fields.size + (found.fields?.length ?? 0)) * STEPS_A_FIELD)
   for (const wanted of found.fields ?? []) {
-    const own = type.fields?.find((field) => field.name.value === wanted.name.value)
+    const own = fields.get(wanted.name.value)
     const why = `For ${type.name.value} to implement ${name} the field ${wanted.name.value}`
     if (!own)
       throw wrong(
         `For ${type.name.value} to implement ${name} it must have a field called ${wanted.name.value}.`,
       )
     if (!isCovariant(own.type, wanted.type, types)) throw wrong(`${why} must have another type.`)
+    spend((own.arguments?.length ?? 0) * (1 + (wanted.arguments?.length ?? 0)) * STEPS_A_PART)
     for (const argument of wanted.arguments ?? []) {
       const mine = own.arguments?.find((one) => one.name.value === argument.name.value)
       if (!mine)

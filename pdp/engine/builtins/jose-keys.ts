@@ -1,4 +1,5 @@
 import { createPublicKey, createSecretKey, type KeyObject, X509Certificate } from 'node:crypto'
+import type { Spend } from '../steps.ts'
 import { isArray, isObject, type Value } from '../value.ts'
 import { failed } from './arguments.ts'
 import { goJson, parseJson } from './go/json.ts'
@@ -11,12 +12,15 @@ export type VerificationKey = {
   readonly kid: string
 }
 
+const STEPS_A_KEY = 5000
+
 const PEM = /^\s*-----BEGIN ([A-Z0-9 ]+)-----[^-]*-----END \1-----\s*/
 
 /** @throws {BuiltinError} when it is none of them. */
-export function readKeys(text: string): readonly VerificationKey[] {
+export function readKeys(text: string, spend: Spend): readonly VerificationKey[] {
+  spend(STEPS_A_KEY)
   const [block, type] = PEM.exec(text) ?? []
-  if (block === undefined || type === undefined) return readJwks(text)
+  if (block === undefined || type === undefined) return readJwks(text, spend)
   if (block.length !== text.length) throw failed('extra data after a PEM certificate block')
   return [{ key: readPem(block, type), alg: '', kid: '' }]
 }
@@ -31,11 +35,14 @@ function readPem(block: string, type: string): KeyObject {
   throw failed('failed to extract a Key from the PEM certificate')
 }
 
-function readJwks(text: string): readonly VerificationKey[] {
+function readJwks(text: string, spend: Spend): readonly VerificationKey[] {
   const value = parsed(text)
   if (!isObject(value)) throw failed('failed to parse a JWK key (set): not an object')
   const keys = value.get('keys')
-  return (keys !== undefined && isArray(keys) ? keys : [value]).map(readJwk)
+  return (keys !== undefined && isArray(keys) ? keys : [value]).map((one) => {
+    spend(STEPS_A_KEY)
+    return readJwk(one)
+  })
 }
 
 function parsed(text: string): Value {
@@ -61,4 +68,17 @@ function readJwk(value: Value): VerificationKey {
   } catch (error) {
     throw failed(`failed to parse a JWK key (set): ${(error as Error).message}`)
   }
+}
+
+/**
+ * What a signature takes, by the key: that of a large RSA key takes as long as thousands of small ones.
+ * @param characters of what is signed.
+ */
+export function stepsOfSignature(key: KeyObject, characters: number, signs: boolean): number {
+  const { modulusLength = 0, publicExponent = 0n, namedCurve } = key.asymmetricKeyDetails ?? {}
+  // By the cube with the exponents that only private keys should have.
+  const cubic = signs || publicExponent > 0xffff_ffff_ffff_ffffn
+  const rsa = cubic ? modulusLength ** 3 / 32_000 : modulusLength ** 2 / 400
+  const curve = namedCurve === undefined ? 0 : namedCurve === 'prime256v1' ? 20_000 : 300_000
+  return 2000 + characters + rsa + curve + (key.asymmetricKeyType?.startsWith('ed') ? 30_000 : 0)
 }

@@ -1,6 +1,9 @@
-import { RE2JS } from 're2js'
+import { BuiltinError } from '../errors.ts'
+import type { Spend } from '../steps.ts'
 import { isArray, isObject, Num, typeName, type Value, keyText } from '../value.ts'
 import { failed } from './arguments.ts'
+import type { Host } from './builtin.ts'
+import { compilePattern } from './pattern.ts'
 import type { Schema } from './jsonschema-rules.ts'
 
 /** Whether a schema is one, in gojsonschema's words. */
@@ -9,7 +12,10 @@ const TYPES = ['array', 'boolean', 'integer', 'number', 'null', 'object', 'strin
 const wrong = (message: string): Error => failed(`jsonschema: ${message}`)
 const MOST_DEPTH = 200
 
-type Check = (value: Value, path: string, depth: number) => void
+const STEPS_A_SCHEMA = 30
+const STEPS_A_CHARACTER = 10
+
+type Check = (value: Value, depth: number, host: Host) => void
 
 const mustBe =
   (wanted: string, test: (value: Value) => boolean) =>
@@ -25,15 +31,15 @@ const number = mustBe('number', (value) => value instanceof Num)
 const bool = mustBe('boolean', (value) => typeof value === 'boolean')
 const text = mustBe('string', (value) => typeof value === 'string')
 
-const one: Check = (value, path, depth) => check(value, path, depth)
-const each: Check = (value, path, depth) => {
+const one: Check = (value, depth, host) => check(value, depth, host)
+const each: Check = (value, depth, host) => {
   if (!isArray(value))
     throw wrong('Invalid type. Expected: array of schemas, given: ' + typeName(value))
-  for (const schema of value) check(schema, path, depth)
+  for (const schema of value) check(schema, depth, host)
 }
-const named: Check = (value, path, depth) => {
+const named: Check = (value, depth, host) => {
   if (!isObject(value)) throw wrong('Invalid type. Expected: object, given: ' + typeName(value))
-  for (const schema of value.values()) check(schema, path, depth)
+  for (const schema of value.values()) check(schema, depth, host)
 }
 const texts: Check = (value) => {
   if (!isArray(value) || !value.every((item) => typeof item === 'string'))
@@ -72,56 +78,60 @@ const keywords: Readonly<Record<string, Check>> = {
   $ref: text('$ref'),
   format: text('format'),
   required: texts,
-  items: (value, path, depth) => (isArray(value) ? each : one)(value, path, depth),
-  pattern: (value) => compiles(value),
-  patternProperties: (value, path, depth) => {
-    named(value, path, depth)
-    if (isObject(value)) for (const pattern of value.keys()) compiles(pattern)
+  items: (value, depth, host) => (isArray(value) ? each : one)(value, depth, host),
+  pattern: (value, _, host) => compiles(value, host),
+  patternProperties: (value, depth, host) => {
+    named(value, depth, host)
+    if (isObject(value)) for (const pattern of value.keys()) compiles(pattern, host)
   },
-  dependencies: (value, path, depth) => {
+  dependencies: (value, depth, host) => {
     if (!isObject(value)) throw wrong('Invalid type. Expected: object, given: ' + typeName(value))
-    for (const needs of value.values()) (isArray(needs) ? texts : one)(needs, path, depth)
+    for (const needs of value.values()) (isArray(needs) ? texts : one)(needs, depth, host)
   },
   enum: (value) => {
     if (!isArray(value)) throw wrong('enum must be of an array')
   },
 }
 
-function compiles(pattern: Value): void {
+function compiles(pattern: Value, host: Host): void {
   if (typeof pattern !== 'string') throw wrong('Invalid type. Expected: string, given: pattern')
   try {
-    RE2JS.compile(pattern)
-  } catch {
+    compilePattern(pattern, host)
+  } catch (error) {
+    if (!(error instanceof BuiltinError)) throw error
     throw wrong(`pattern must be a valid regex: ${JSON.stringify(pattern)}`)
   }
 }
 
 /** @throws {BuiltinError} */
-export function checkSchema(schema: Value): void {
-  check(schema, '#', 0)
+export function checkSchema(schema: Value, host: Host): void {
+  check(schema, 0, host)
   const visit = (value: Value): void => {
+    host.spend(STEPS_A_SCHEMA)
     if (isArray(value)) for (const item of value) visit(item)
     if (!isObject(value)) return
     const reference = value.get('$ref')
-    if (typeof reference === 'string') resolve(schema, reference)
+    if (typeof reference === 'string') resolve(schema, reference, host.spend)
     for (const [name, item] of value) if (name !== 'enum' && name !== 'const') visit(item)
   }
   visit(schema)
 }
 
-function check(schema: Value, path: string, depth: number): void {
+function check(schema: Value, depth: number, host: Host): void {
+  host.spend(STEPS_A_SCHEMA)
   if (typeof schema === 'boolean') return
   if (!isObject(schema)) throw wrong('schema is invalid: must be an object or a boolean')
   if (depth > MOST_DEPTH) throw wrong('nested too deep')
   for (const [name, value] of schema) {
     const test =
       typeof name === 'string' && Object.hasOwn(keywords, name) ? keywords[name] : undefined
-    test?.(value, `${path}/${keyText(name)}`, depth + 1)
+    test?.(value, depth + 1, host)
   }
 }
 
 /** `#/definitions/a`: others would be fetched. @throws {BuiltinError} */
-export function resolve(root: Value, reference: string): Schema {
+export function resolve(root: Value, reference: string, spend: Spend): Schema {
+  spend(STEPS_A_SCHEMA + reference.length * STEPS_A_CHARACTER)
   if (!reference.startsWith('#')) throw wrong(`remote reference loading disabled: ${reference}`)
   let value: Value | undefined = root
   for (const part of reference.slice(1).split('/').slice(1)) {

@@ -1,8 +1,11 @@
-import { RE2JS } from 're2js'
+import { BuiltinError } from '../errors.ts'
+import { type Spend, stepsOfDigits } from '../steps.ts'
 import { compare, isArray, isObject, Num, sortedEntries, type Value, keyText } from '../value.ts'
 import { failed } from './arguments.ts'
+import type { Host } from './builtin.ts'
 import { goJson } from './go/json.ts'
 import { hasFormat } from './jsonschema-formats.ts'
+import { compilePattern, isFoundIn } from './pattern.ts'
 
 /** One thing that is wrong, in the words of gojsonschema, which OPA uses. */
 export type SchemaError = { readonly field: string; readonly type: string; readonly desc: string }
@@ -11,8 +14,19 @@ export type Schema = boolean | ReadonlyMap<Value, Value>
 /** Where a value stands: `(Root)`, or `a.b.0`. */
 export type Place = readonly string[]
 
+const fieldOf = (place: Place): string => (place.length === 0 ? '(Root)' : place.join('.'))
+
+function jsonText(value: Value, spend: Spend): string {
+  const text = goJson(value)
+  spend(text.length * STEPS_A_CHARACTER)
+  return text
+}
+
+const STEPS_A_CHARACTER = 4
+const STEPS_A_NAME = 10
+
 export const errorAt = (place: Place, type: string, desc: string): SchemaError => ({
-  field: place.length === 0 ? '(Root)' : place.join('.'),
+  field: fieldOf(place),
   type,
   desc,
 })
@@ -31,14 +45,17 @@ export function numberErrors(
   schema: ReadonlyMap<Value, Value>,
   value: Num,
   place: Place,
+  { spend }: Host,
 ): SchemaError[] {
   const errors: SchemaError[] = []
+  spend(value.literal.length)
   const [multiple, min, max] = [
     numberOf(schema, 'multipleOf'),
     numberOf(schema, 'minimum'),
     numberOf(schema, 'maximum'),
   ]
   const [above, below] = [schema.get('exclusiveMinimum'), schema.get('exclusiveMaximum')]
+  if (multiple) spend(8 * stepsOfDigits(value.literal.length + multiple.literal.length + 800))
   if (multiple && !isMultiple(value, multiple))
     errors.push(errorAt(place, 'multiple_of', `Must be a multiple of ${shown(multiple)}`))
   if (max && below !== true && compare(value, max) > 0)
@@ -82,8 +99,10 @@ export function stringErrors(
   schema: ReadonlyMap<Value, Value>,
   value: string,
   place: Place,
+  host: Host,
 ): SchemaError[] {
   const errors: SchemaError[] = []
+  host.spend(value.length * STEPS_A_CHARACTER)
   const length = [...value].length
   const [min, max] = [count(schema, 'minLength'), count(schema, 'maxLength')]
   if (min !== undefined && length < min)
@@ -93,19 +112,20 @@ export function stringErrors(
   if (max !== undefined && length > max)
     errors.push(errorAt(place, 'string_lte', `String length must be less than or equal to ${max}`))
   const pattern = schema.get('pattern')
-  if (typeof pattern === 'string' && !matches(pattern, value))
+  if (typeof pattern === 'string' && !matches(pattern, value, host))
     errors.push(errorAt(place, 'pattern', `Does not match pattern '${pattern}'`))
   const format = schema.get('format')
-  if (typeof format === 'string' && !hasFormat(format, value))
+  if (typeof format === 'string' && !hasFormat(format, value, host))
     errors.push(errorAt(place, 'format', `Does not match format '${format}'`))
   return errors
 }
 
 /** Linear in the text, as Go's own. */
-export function matches(pattern: string, text: string): boolean {
+export function matches(pattern: string, text: string, host: Host): boolean {
   try {
-    return RE2JS.compile(pattern).matcher(text).find()
-  } catch {
+    return isFoundIn(text, compilePattern(pattern, host), host)
+  } catch (error) {
+    if (!(error instanceof BuiltinError)) throw error
     throw failed(`jsonschema: invalid pattern ${JSON.stringify(pattern)}`)
   }
 }
@@ -114,6 +134,7 @@ export function arrayErrors(
   schema: ReadonlyMap<Value, Value>,
   value: readonly Value[],
   place: Place,
+  { spend }: Host,
 ): SchemaError[] {
   const errors: SchemaError[] = []
   const [min, max] = [count(schema, 'minItems'), count(schema, 'maxItems')]
@@ -125,6 +146,7 @@ export function arrayErrors(
     const seen = new Map<string, number>()
     for (const [at, one] of value.entries()) {
       const text = goJson(one)
+      spend(text.length * STEPS_A_CHARACTER)
       const before = seen.get(text)
       if (before !== undefined)
         errors.push(errorAt(place, 'unique', `array items[${before},${at}] must be unique`))
@@ -139,6 +161,7 @@ export function objectErrors(
   schema: ReadonlyMap<Value, Value>,
   value: ReadonlyMap<Value, Value>,
   place: Place,
+  { spend }: Host,
 ): SchemaError[] {
   const errors: SchemaError[] = []
   const [min, max] = [count(schema, 'minProperties'), count(schema, 'maxProperties')]
@@ -147,9 +170,11 @@ export function objectErrors(
   if (max !== undefined && value.size > max)
     errors.push(errorAt(place, 'array_max_properties', `Must have at most ${max} properties`))
   const required = schema.get('required')
-  if (required !== undefined && isArray(required))
+  if (required !== undefined && isArray(required)) {
+    spend(required.length * STEPS_A_NAME)
     for (const name of required)
       if (!value.has(name)) errors.push(errorAt(place, 'required', `${keyText(name)} is required`))
+  }
   return errors
 }
 
@@ -157,31 +182,40 @@ export function commonErrors(
   schema: ReadonlyMap<Value, Value>,
   value: Value,
   place: Place,
+  { spend }: Host,
 ): SchemaError[] {
   const errors: SchemaError[] = []
-  const field = place.length === 0 ? '(Root)' : place.join('.')
   if (schema.has('const')) {
     const wanted = schema.get('const') ?? null
-    if (compare(value, wanted) !== 0)
-      errors.push(errorAt(place, 'const', `${field} does not match: ${goJson(wanted)}`))
+    if (compare(value, wanted, spend) !== 0)
+      errors.push(
+        errorAt(place, 'const', `${fieldOf(place)} does not match: ${jsonText(wanted, spend)}`),
+      )
   }
   const allowed = schema.get('enum')
   if (
     allowed !== undefined &&
     isArray(allowed) &&
-    !allowed.some((one) => compare(one, value) === 0)
+    !allowed.some((one) => compare(one, value, spend) === 0)
   )
     errors.push(
       errorAt(
         place,
         'enum',
-        `${field} must be one of the following: ${allowed.map((one) => goJson(one)).join(', ')}`,
+        `${fieldOf(place)} must be one of the following: ${allowed.map((one) => jsonText(one, spend)).join(', ')}`,
       ),
     )
   return errors
 }
 
-export const entriesOf = (value: Value | undefined): readonly (readonly [string, Value])[] =>
-  value !== undefined && isObject(value)
-    ? sortedEntries(value).map(([key, one]) => [keyText(key), one] as const)
-    : []
+/** Entries of schemas, which are the same for each value. */
+const inOrder = new WeakMap<object, readonly (readonly [string, Value])[]>()
+
+export function entriesOf(value: Value | undefined): readonly (readonly [string, Value])[] {
+  if (value === undefined || !isObject(value)) return []
+  const known = inOrder.get(value)
+  if (known) return known
+  const entries = sortedEntries(value).map(([key, one]) => [keyText(key), one] as const)
+  inOrder.set(value, entries)
+  return entries
+}

@@ -9,7 +9,7 @@ import {
   keyText,
 } from '../value.ts'
 import { failed } from './arguments.ts'
-import type { Builtins } from './builtin.ts'
+import type { Builtins, Host } from './builtin.ts'
 import { parseJson } from './go/json.ts'
 import { checkSchema, resolve } from './jsonschema-check.ts'
 import {
@@ -31,22 +31,23 @@ import {
  * the schema alone.
  */
 export const jsonschema: Builtins = {
-  'json.verify_schema': (args) => {
+  'json.verify_schema': (args, host) => {
     try {
-      checkSchema(documentOf(args[0]))
+      checkSchema(documentOf(args[0]), host)
       return [true, null]
     } catch (error) {
       return [false, `jsonschema: ${(error as Error).message.replace(/^jsonschema: /, '')}`]
     }
   },
-  'json.match_schema': (args) => {
+  'json.match_schema': (args, host) => {
     const schema = documentOf(args[1])
     try {
-      checkSchema(schema)
+      checkSchema(schema, host)
     } catch (error) {
       throw failed(`jsonschema: ${(error as Error).message.replace(/^jsonschema: /, '')}`)
     }
-    const errors = validate(documentOf(args[0]), schema as Schema, { root: schema, depth: 0 }, [])
+    const top: Root = { root: schema, depth: 0, host }
+    const errors = validate(documentOf(args[0]), schema as Schema, top, [])
     return [
       errors.length === 0,
       errors.map(
@@ -69,7 +70,7 @@ function documentOf(value: Value | undefined): Value {
   throw failed('wrong type, expected string or object')
 }
 
-type Root = { readonly root: Value; readonly depth: number }
+type Root = { readonly root: Value; readonly depth: number; readonly host: Host }
 
 /** A schema that refers to itself without end would be followed without end. */
 const MOST_DEPTH = 200
@@ -77,18 +78,32 @@ const MOST_DEPTH = 200
 function validate(value: Value, schema: Schema, root: Root, place: Place): SchemaError[] {
   if (schema === true) return []
   if (schema === false) return [errorAt(place, 'false', 'False always fails validation')]
+  const { spend } = root.host
+  spend(STEPS_A_SCHEMA)
+  // An error has all of it in its text.
+  for (const { length } of place) spend(length)
   if (root.depth > MOST_DEPTH) throw failed('jsonschema: nested too deep')
   const deeper = { ...root, depth: root.depth + 1 }
   const reference = schema.get('$ref')
   if (typeof reference === 'string')
-    return validate(value, resolve(root.root, reference), deeper, place)
+    return validate(value, resolve(root.root, reference, spend), deeper, place)
   const wrong = typeError(schema, value, place)
   if (wrong) return [wrong]
-  const own = ownErrors(schema, value, place)
-  const errors = [...combined(schema, value, deeper, place), ...own]
-  if (isArray(value)) errors.push(...itemErrors(schema, value, deeper, place))
-  if (isObject(value)) errors.push(...propertyErrors(schema, value, deeper, place))
+  const own = ownErrors(schema, value, place, root.host)
+  const errors = combined(schema, value, deeper, place)
+  append(errors, own)
+  if (isArray(value)) append(errors, itemErrors(schema, value, deeper, place))
+  if (isObject(value)) append(errors, propertyErrors(schema, value, deeper, place))
+  spend(errors.length)
   return errors
+}
+
+const STEPS_A_SCHEMA = 40
+const STEPS_A_PROPERTY = 20
+
+/** One by one: there may be more than a call takes arguments. */
+function append(errors: SchemaError[], more: readonly SchemaError[]): void {
+  for (const one of more) errors.push(one)
 }
 
 function typeError(
@@ -109,10 +124,15 @@ function typeError(
 const isWhole = (number: Num): boolean =>
   toBigInt(number) !== undefined || Number.isInteger(Number(number.literal))
 
-function ownErrors(schema: ReadonlyMap<Value, Value>, value: Value, place: Place): SchemaError[] {
-  const common = commonErrors(schema, value, place)
-  if (value instanceof Num) return [...numberErrors(schema, value, place), ...common]
-  if (typeof value === 'string') return [...stringErrors(schema, value, place), ...common]
+function ownErrors(
+  schema: ReadonlyMap<Value, Value>,
+  value: Value,
+  place: Place,
+  host: Host,
+): SchemaError[] {
+  const common = commonErrors(schema, value, place, host)
+  if (value instanceof Num) return [...numberErrors(schema, value, place, host), ...common]
+  if (typeof value === 'string') return [...stringErrors(schema, value, place, host), ...common]
   return common
 }
 
@@ -130,20 +150,19 @@ function combined(
     return list.map((one) => validate(value, one as Schema, root, place))
   }
   const any = each('anyOf')
-  if (any && !any.some((one) => one.length === 0))
-    errors.push(
-      errorAt(place, 'number_any_of', 'Must validate at least one schema (anyOf)'),
-      ...best(any),
-    )
+  if (any && !any.some((one) => one.length === 0)) {
+    errors.push(errorAt(place, 'number_any_of', 'Must validate at least one schema (anyOf)'))
+    append(errors, best(any))
+  }
   const one = each('oneOf')
   const valid = one?.filter((list) => list.length === 0).length ?? 1
   if (one && valid !== 1) {
     errors.push(errorAt(place, 'number_one_of', 'Must validate one and only one schema (oneOf)'))
-    if (valid === 0) errors.push(...best(one))
+    if (valid === 0) append(errors, best(one))
   }
   const all = each('allOf')
   if (all) {
-    errors.push(...all.flat())
+    append(errors, all.flat())
     if (all.some((list) => list.length > 0))
       errors.push(errorAt(place, 'number_all_of', 'Must validate all the schemas (allOf)'))
   }
@@ -204,7 +223,7 @@ function itemErrors(
   const items = schema.get('items')
   const errors: SchemaError[] = []
   const check = (one: Value, at: number, by: Schema): void =>
-    void errors.push(...validate(one, by, root, [...place, String(at)]))
+    append(errors, validate(one, by, root, [...place, String(at)]))
   if (items !== undefined && isArray(items)) {
     for (const [at, one] of value.slice(0, items.length).entries())
       check(one, at, items[at] as Schema)
@@ -218,14 +237,16 @@ function itemErrors(
         check(one, at + items.length, more as Schema)
   } else if (items !== undefined)
     for (const [at, one] of value.entries()) check(one, at, items as Schema)
-  errors.push(...arrayErrors(schema, value, place))
+  append(errors, arrayErrors(schema, value, place, root.host))
   const contains = schema.get('contains')
   if (contains !== undefined) {
     const each = value.map((one, at) =>
       validate(one, contains as Schema, root, [...place, String(at)]),
     )
-    if (!each.some((list) => list.length === 0))
-      errors.push(errorAt(place, 'contains', 'At least one of the items must match'), ...best(each))
+    if (!each.some((list) => list.length === 0)) {
+      errors.push(errorAt(place, 'contains', 'At least one of the items must match'))
+      append(errors, best(each))
+    }
   }
   return errors
 }
@@ -236,7 +257,7 @@ function propertyErrors(
   root: Root,
   place: Place,
 ): SchemaError[] {
-  const errors = objectErrors(schema, value, place)
+  const errors = objectErrors(schema, value, place, root.host)
   const properties = schema.get('properties')
   const own =
     properties !== undefined && isObject(properties) ? properties : new Map<Value, Value>()
@@ -244,11 +265,12 @@ function propertyErrors(
   const additional = schema.get('additionalProperties')
   const names = schema.get('propertyNames')
   const inner: SchemaError[] = []
+  root.host.spend((value.size + own.size) * STEPS_A_PROPERTY)
   for (const [key, one] of sortedEntries(value)) {
     const name = keyText(key)
-    const matching = patterns.filter(([pattern]) => matches(pattern, name))
+    const matching = patterns.filter(([pattern]) => matches(pattern, name, root.host))
     for (const [, by] of matching)
-      inner.push(...validate(one, by as Schema, root, [...place, name]))
+      append(inner, validate(one, by as Schema, root, [...place, name]))
     if (!own.has(key) && matching.length === 0 && additional !== undefined && additional !== true) {
       if (additional === false)
         errors.push(
@@ -258,18 +280,20 @@ function propertyErrors(
             `Additional property ${name} is not allowed`,
           ),
         )
-      else inner.push(...validate(one, additional as Schema, root, [...place, name]))
+      else append(inner, validate(one, additional as Schema, root, [...place, name]))
     }
     const wrong = names === undefined ? [] : validate(name, names as Schema, root, place)
-    if (wrong.length > 0)
+    if (wrong.length > 0) {
       errors.push(
         errorAt(place, 'invalid_property_name', `Property name of "${name}" does not match`),
-        ...wrong,
       )
+      append(errors, wrong)
+    }
   }
   for (const [name, by] of entriesOf(properties)) {
     const one = value.get(name)
-    if (one !== undefined) inner.push(...validate(one, by as Schema, root, [...place, name]))
+    if (one !== undefined) append(inner, validate(one, by as Schema, root, [...place, name]))
   }
-  return [...errors, ...inner]
+  append(errors, inner)
+  return errors
 }

@@ -1,28 +1,35 @@
 import { createPrivateKey, createSecretKey, type KeyObject } from 'node:crypto'
+import type { Spend } from '../steps.ts'
 import { isObject, type Value, keyText } from '../value.ts'
 import { failed, object, text } from './arguments.ts'
 import type { Builtins } from './builtin.ts'
 import { goJson, parseJson } from './go/json.ts'
+import { stepsOfSignature } from './jose-keys.ts'
 import { type Algorithm, algorithm } from '../../jose/algorithms.ts'
 
 /** Makes tokens, RFC 7515 §5.1. ES* and PS* signatures are another each time, in OPA as well. */
 export const jwtSign: Builtins = {
-  'io.jwt.encode_sign': (args) =>
-    encode(goJson(object(args, 0)), goJson(object(args, 1)), goJson(object(args, 2))),
-  'io.jwt.encode_sign_raw': (args) => encode(text(args, 0), text(args, 1), text(args, 2)),
+  'io.jwt.encode_sign': (args, { spend }) =>
+    encode(goJson(object(args, 0)), goJson(object(args, 1)), goJson(object(args, 2)), spend),
+  'io.jwt.encode_sign_raw': (args, { spend }) =>
+    encode(text(args, 0), text(args, 1), text(args, 2), spend),
 }
 
-function encode(header: string, payload: string, jwk: string): string {
+function encode(header: string, payload: string, jwk: string, spend: Spend): string {
   const { alg, type } = readHeader(header)
   if (type === 'JWT' && !isJson(payload)) throw failed('type is JWT but payload is not JSON')
   const signed = `${base64url(header)}.${base64url(payload)}`
+  spend(STEPS_A_KEY)
   const key = readKey(jwk, alg)
+  spend(stepsOfSignature(key, signed.length, true))
   try {
     return `${signed}.${alg.sign(key, signed).toString('base64url')}`
   } catch (error) {
     throw failed((error as Error).message)
   }
 }
+
+const STEPS_A_KEY = 10_000
 
 const base64url = (plain: string): string => Buffer.from(plain).toString('base64url')
 

@@ -1,4 +1,5 @@
 import { createSecretKey } from 'node:crypto'
+import type { Spend } from '../steps.ts'
 import { isArray, Num, type Value, keyText } from '../value.ts'
 import { failed, object, text } from './arguments.ts'
 import type { Builtins, Host } from './builtin.ts'
@@ -11,10 +12,10 @@ import { requestTime } from './time.ts'
 /** `io.jwt.decode_verify`: a token with everything that it must fulfil; RFC 7519 §7.2. */
 export const jwtVerify: Builtins = {
   'io.jwt.decode_verify': (args, host) => {
-    const constraints = readConstraints(object(args, 1))
+    const constraints = readConstraints(object(args, 1), host.spend)
     let token = readToken(text(args, 0))
     for (let depth = 0; depth < MOST_NESTED; depth += 1) {
-      if (!fulfils(token, constraints)) return unverified()
+      if (!fulfils(token, constraints, host.spend)) return unverified()
       const inner = innerToken(token)
       if (inner === undefined) {
         const payload = parseJsonObject(token.payload.toString())
@@ -38,12 +39,12 @@ type Constraints = {
   readonly time?: number
 }
 
-function readConstraints(given: ReadonlyMap<Value, Value>): Constraints {
+function readConstraints(given: ReadonlyMap<Value, Value>, spend: Spend): Constraints {
   let keys: readonly VerificationKey[] | undefined
   let secret: string | undefined
   const rest: { alg?: string; iss?: string; aud?: string; time?: number } = {}
   for (const [name, value] of given) {
-    if (name === 'cert') keys = readKeys(textOf(name, value))
+    if (name === 'cert') keys = readKeys(textOf(name, value), spend)
     else if (name === 'secret') secret = textOf(name, value)
     else if (name === 'alg' || name === 'iss' || name === 'aud') rest[name] = textOf(name, value)
     else if (name === 'time') rest.time = timeOf(value)
@@ -70,14 +71,18 @@ function timeOf(value: Value): number {
   throw failed('token time constraint: invalid time')
 }
 
-function fulfils(token: ReturnType<typeof readToken>, { alg: wanted, keys }: Constraints): boolean {
+function fulfils(
+  token: ReturnType<typeof readToken>,
+  { alg: wanted, keys }: Constraints,
+  spend: Spend,
+): boolean {
   const { header } = token
   const alg = header.get('alg')
   const one = typeof alg === 'string' ? algorithm(alg) : undefined
   // Extensions that must be understood (RFC 7515 §4.1.11): there are none.
   if (!one || header.has('crit')) return false
   if (wanted !== undefined && wanted !== '' && wanted !== alg) return false
-  return isSigned(token, keys, one)
+  return isSigned(token, keys, one, spend)
 }
 
 function claimsHold(

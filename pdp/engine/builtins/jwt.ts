@@ -1,10 +1,11 @@
 import { createSecretKey } from 'node:crypto'
+import type { Spend } from '../steps.ts'
 import type { Value } from '../value.ts'
 import { failed, text } from './arguments.ts'
 import type { Builtin, Builtins } from './builtin.ts'
 import { parseJson, parseJsonObject } from './go/json.ts'
 import { type Algorithm, algorithms } from '../../jose/algorithms.ts'
-import { readKeys, type VerificationKey } from './jose-keys.ts'
+import { readKeys, stepsOfSignature, type VerificationKey } from './jose-keys.ts'
 
 /** JSON Web Tokens: RFC 7519, in the compact form of RFC 7515. */
 export const jwt: Builtins = {
@@ -61,14 +62,14 @@ function decode(token: string): Value {
 
 /** The token's own `alg` does not choose: the policy named the algorithm. */
 function verifier(one: Algorithm): Builtin {
-  return (args) => {
+  return (args, { spend }) => {
     const token = readToken(text(args, 0))
     const key = text(args, 1)
     const keys =
       one.keyType === 'oct'
         ? [{ key: createSecretKey(Buffer.from(key)), alg: '', kid: '' }]
-        : readKeys(key)
-    return isSigned(token, keys, one)
+        : readKeys(key, spend)
+    return isSigned(token, keys, one, spend)
   }
 }
 
@@ -77,16 +78,20 @@ export function isSigned(
   { header, signed, signature }: Token,
   keys: readonly VerificationKey[],
   one: Algorithm,
+  spend: Spend,
 ): boolean {
+  const verified = ({ key }: VerificationKey): boolean => {
+    spend(stepsOfSignature(key, signed.length, false))
+    return one.verify(key, signed, signature)
+  }
   const kid = header.get('kid')
   const named =
     typeof kid === 'string' && kid !== '' ? keys.find((key) => key.kid === kid) : undefined
-  if (named) return one.verify(named.key, signed, signature)
+  if (named) return verified(named)
   const alg = header.get('alg')
   return keys.some(
     (key) =>
-      (key.alg === '' || typeof alg !== 'string' || alg === '' || key.alg === alg) &&
-      one.verify(key.key, signed, signature),
+      (key.alg === '' || typeof alg !== 'string' || alg === '' || key.alg === alg) && verified(key),
   )
 }
 

@@ -1,4 +1,5 @@
 import { isIPv4, isIPv6 } from 'node:net'
+import type { Spend } from '../steps.ts'
 import { isArray, isObject, isSet, num, type Value } from '../value.ts'
 import { elements, failed, text } from './arguments.ts'
 import type { Builtins } from './builtin.ts'
@@ -6,26 +7,29 @@ import type { Builtins } from './builtin.ts'
 /** Blocks of addresses. IPv4 addresses are the IPv6 ones mapped to them, as in Go. */
 export const net: Builtins = {
   'net.cidr_is_valid': (args) => typeof args[0] === 'string' && parseBlock(args[0]) !== undefined,
-  'net.cidr_expand': (args) => {
+  'net.cidr_expand': (args, { spend }) => {
     const { first, last } = block(text(args, 0))
     if (last - first >= MOST_EXPANDED)
       throw new Error(`net.cidr_expand: more than ${MOST_EXPANDED} addresses`)
+    spend(Number(last - first + 1n) * STEPS_AN_ADDRESS)
     const addresses = new Set<string>()
     for (let one = first; one <= last; one += 1n) addresses.add(addressText(one))
     return addresses
   },
-  'net.cidr_contains_matches': (args) => {
-    const [blocks, others] = [indexed(args[0]), indexed(args[1])]
-    return new Set(
-      blocks.flatMap(([outer, i]) =>
-        others.filter(([inner]) => contains(outer, inner)).map(([, j]) => [i, j]),
-      ),
-    )
+  'net.cidr_contains_matches': (args, { spend }) =>
+    new Set(containsMatches(indexed(args[0]), indexed(args[1]), spend)),
+  'net.cidr_merge': (args, { spend }) => {
+    const all = elements(args, 0)
+    spend(all.length * STEPS_A_BLOCK)
+    return new Set(merge(all.map(mergeable)))
   },
-  'net.cidr_merge': (args) => new Set(merge(elements(args, 0).map(mergeable))),
 }
 
 const MOST_EXPANDED = 65_536n
+const STEPS_AN_ADDRESS = 40
+/** Reading one, and writing it in its shortest form. */
+const STEPS_A_BLOCK = 1000
+const STEPS_A_PAIR = 8
 const MAPPED = 0xffffn << 32n
 
 type Block = { readonly first: bigint; readonly last: bigint }
@@ -107,11 +111,44 @@ function matchText(value: Value): string {
   throw failed('element must be string or non-empty array')
 }
 
-function contains(outer: string, inner: string): boolean {
-  const { first, last } = block(outer)
-  const address = parseAddress(inner)
-  const within = address === undefined ? block(inner) : { first: address, last: address }
-  return first <= within.first && within.last <= last
+type Indexed = readonly (readonly [string, Value])[]
+
+/** Pairs of a block and what is in it. Each is read once, and none when there is nothing to compare it with. */
+function containsMatches(blocks: Indexed, others: Indexed, spend: Spend): Value[] {
+  if (blocks.length === 0 || others.length === 0) return []
+  spend((blocks.length + others.length) * STEPS_A_BLOCK)
+  const outer = blocks.map(([written, name]) => ({ ...block(written), name }))
+  const inner = others
+    .map(([written, name]) => ({ ...addressOrBlock(written), name }))
+    .sort((a, b) => (a.first < b.first ? -1 : a.first > b.first ? 1 : 0))
+  return outer.flatMap(({ first, last, name }) => {
+    const found: Value[] = []
+    const mapped = isMapped(first)
+    for (let at = firstPast(inner, first); at < inner.length; at += 1) {
+      spend(STEPS_A_PAIR)
+      const one = inner[at]
+      if (!one || one.first > last) break
+      // A block that no IPv4 address begins has none.
+      if (one.last <= last && isMapped(one.first) === mapped) found.push([name, one.name])
+    }
+    return found
+  })
+}
+
+/** @returns where the blocks begin that do not begin before an address. */
+function firstPast(blocks: readonly Block[], address: bigint): number {
+  let [low, high] = [0, blocks.length]
+  while (low < high) {
+    const middle = (low + high) >> 1
+    if ((blocks[middle]?.first ?? 0n) < address) low = middle + 1
+    else high = middle
+  }
+  return low
+}
+
+function addressOrBlock(written: string): Block {
+  const address = parseAddress(written)
+  return address === undefined ? block(written) : { first: address, last: address }
 }
 
 /** A block that was not merged keeps its text, with the host bits that a lone address has. */
@@ -133,14 +170,16 @@ function mergeable(value: Value): Range {
 
 function merge(ranges: readonly Range[]): string[] {
   const order = (a: bigint, b: bigint): number => (a < b ? -1 : a > b ? 1 : 0)
-  const merged: Range[] = ranges.toSorted(
-    (a, b) => order(a.last, b.last) || order(a.first, b.first),
-  )
-  for (let at = merged.length - 1; at > 0; at -= 1) {
-    const [before, one] = [merged[at - 1], merged[at]]
-    if (!before || !one || one.first - 1n > before.last) continue
-    const first = before.first < one.first ? before.first : one.first
-    merged.splice(at - 1, 2, { first, last: one.last })
+  const ordered = ranges.toSorted((a, b) => order(a.last, b.last) || order(a.first, b.first))
+  // From the last to the first.
+  const merged: Range[] = []
+  for (const before of ordered.toReversed()) {
+    const one = merged.at(-1)
+    if (!one || one.first - 1n > before.last) merged.push(before)
+    else {
+      const first = before.first < one.first ? before.first : one.first
+      merged[merged.length - 1] = { first, last: one.last }
+    }
   }
   return merged.flatMap((range) => (range.text === undefined ? blocksOf(range) : [range.text]))
 }

@@ -1,4 +1,4 @@
-import { num } from '../value.ts'
+import { compareIntegers, num } from '../value.ts'
 import { failed, text } from './arguments.ts'
 import type { Builtins } from './builtin.ts'
 
@@ -11,28 +11,28 @@ export const semver: Builtins = {
   },
 }
 
-type Version = { readonly numbers: readonly bigint[]; readonly prerelease: readonly string[] }
+type Version = { readonly numbers: readonly string[]; readonly prerelease: readonly string[] }
 
 const IDENTIFIERS = '[0-9a-zA-Z-]+(?:\\.[0-9a-zA-Z-]+)*'
 const VERSION = new RegExp(
   `^v?(\\d+)\\.(\\d+)\\.(\\d+)(?:-((?:${IDENTIFIERS})?))?(?:\\+(?:${IDENTIFIERS})?)?$`,
 )
-const MOST = 2n ** 63n - 1n
+const MOST = String(2n ** 63n - 1n)
 
 /** Semantic Versioning 2.0.0 as OPA takes it: also with a leading `v`, leading zeros and empty last parts. */
 function parse(version: string): Version | undefined {
   const [, major = '', minor = '', patch = '', prerelease = ''] = VERSION.exec(version) ?? []
   if (major === '') return undefined
-  const numbers = [major, minor, patch].map(BigInt)
-  if (numbers.some((one) => one > MOST)) return undefined
+  const numbers = [major, minor, patch]
+  if (numbers.some((one) => compareIntegers(one, MOST) > 0)) return undefined
   return { numbers, prerelease: prerelease === '' ? [] : prerelease.split('.') }
 }
 
 /** §11: a prerelease comes before its release; numbers before words. */
 function compareVersions(a: Version, b: Version): -1 | 0 | 1 {
   for (const [at, one] of a.numbers.entries()) {
-    const other = b.numbers[at] ?? 0n
-    if (one !== other) return one < other ? -1 : 1
+    const order = compareIntegers(one, b.numbers[at] ?? '0')
+    if (order !== 0) return order
   }
   const [x, y] = [a.prerelease, b.prerelease]
   if (x.length === 0 || y.length === 0) return sign(y.length - x.length)
@@ -46,11 +46,9 @@ function compareVersions(a: Version, b: Version): -1 | 0 | 1 {
 function compareParts(a: string, b: string): -1 | 0 | 1 {
   const [x, y] = [/^\d+$/.test(a), /^\d+$/.test(b)]
   // OPA 1.19 never comes back from two spellings of one number; here they are equal.
-  if (x && y) return order(BigInt(a), BigInt(b))
+  if (x && y) return compareIntegers(a, b)
   if (x !== y) return x ? -1 : 1
-  return order(a, b)
+  return a < b ? -1 : a > b ? 1 : 0
 }
-
-const order = <T extends bigint | string>(a: T, b: T): -1 | 0 | 1 => (a < b ? -1 : a > b ? 1 : 0)
 
 const sign = (difference: number): -1 | 0 | 1 => (difference < 0 ? -1 : difference > 0 ? 1 : 0)

@@ -4,10 +4,10 @@ import type { Builtins } from './builtin.ts'
 import { renderTemplate } from './go/template.ts'
 
 export const template: Builtins = {
-  'strings.render_template': (args) => {
+  'strings.render_template': (args, { spend }) => {
     const variables = object(args, 1)
     if (hasSet(variables)) throw failed('a set has no place in a template')
-    return renderTemplate(text(args, 0), variables)
+    return renderTemplate(text(args, 0), variables, spend)
   },
 }
 

@@ -8,6 +8,7 @@ const SMALL =
 
 export const documentCalls: Readonly<Record<string, readonly string[]>> = {
   'graphql.parse_query': [
+    '"# a #b\\n,, # c"',
     QUERY,
     '`{ a }`',
     '``',
@@ -69,6 +70,13 @@ export const documentCalls: Readonly<Record<string, readonly string[]>> = {
     '{"properties": {"a": {"type": "integer"}}}',
   ],
   'json.match_schema': [
+    '{"a": "x/{b}/{c"}, {"properties": {"a": {"format": "uri-template"}}}',
+    '{"a": "x}/{b}"}, {"properties": {"a": {"format": "uri-template"}}}',
+    '{"a": "/a~1/b~2"}, {"properties": {"a": {"format": "json-pointer"}}}',
+    '{"a": "a"}, {"properties": {"a": {"format": "json-pointer"}}}',
+    '{"a": "0#"}, {"properties": {"a": {"format": "relative-json-pointer"}}}',
+    '{"a": "1/a#~0"}, {"properties": {"a": {"format": "relative-json-pointer"}}}',
+    '{"a": "01"}, {"properties": {"a": {"format": "relative-json-pointer"}}}',
     '{"a": 1}, {"properties": {"a": {"type": "integer"}}, "required": ["a"]}',
     '{"a": "x"}, {"properties": {"a": {"type": "integer"}}}',
     '{}, {"required": ["a", "b"]}',
@@ -85,6 +93,11 @@ export const documentCalls: Readonly<Record<string, readonly string[]>> = {
     '1, {}',
   ],
   'strings.render_template': [
+    '"{{ printf `a` }}{{/* }} */}}b", {}',
+    '"{{ `}}` }}", {}',
+    '"{{ \\"}}\\" }}", {}',
+    '"{{range $i, $x := .a}}{{$i}}{{$x}}{{end}}{{$y := 1}}{{$y}}", {"a": ["b", "c"]}',
+    '"{{ \\"a", {}',
     '`{{.a}}`, {"a": "b"}',
     '`{{range $i, $e := .a}}{{if $i}},{{end}}{{$e}}{{end}}`, {"a": [1, "x"]}',
     '`{{.a.b.c}}`, {"a": {}}',
@@ -142,6 +155,8 @@ export const documentCalls: Readonly<Record<string, readonly string[]>> = {
     '{"a": []}, "a"',
   ],
   'regex.globs_match': [
+    '"[c-ea]", "[xb-c]"',
+    '"[ac]", "[bd]"',
     '"a.a.[0-9]+z", ".b.b2359825792*594823z"',
     '"[a-z]+", "[0-9]*"',
     '"a\\\\.b", "a.b"',

@@ -10,28 +10,43 @@ export const time: Builtins = {
   'time.now_ns': (_, host) => num(requestTime(host)),
   'time.parse_rfc3339_ns': (args) => num(parseRfc3339(text(args, 0))),
   'time.parse_duration_ns': (args) => num(parseDuration(text(args, 0))),
-  'time.date': (args) => {
+  'time.date': (args, { spend }) => {
+    spend(STEPS_A_ZONE)
     const { year, month, day } = zoned(args, 0)
     return [year, month, day].map(num)
   },
-  'time.clock': (args) => {
+  'time.clock': (args, { spend }) => {
+    spend(STEPS_A_ZONE)
     const { hour, minute, second } = zoned(args, 0)
     return [hour, minute, second].map(num)
   },
-  'time.weekday': (args) => WEEKDAYS[zoned(args, 0).dayOfWeek - 1],
-  'time.add_date': (args) =>
-    num(
+  'time.weekday': (args, { spend }) => {
+    spend(STEPS_A_ZONE)
+    return WEEKDAYS[zoned(args, 0).dayOfWeek - 1]
+  },
+  'time.add_date': (args, { spend }) => {
+    spend(2 * STEPS_A_ZONE)
+    return num(
       addDate(zoned(args, 0), smallInteger(args, 1), smallInteger(args, 2), smallInteger(args, 3)),
-    ),
-  'time.format': (args) => {
+    )
+  },
+  'time.format': (args, { spend }) => {
+    spend(STEPS_A_ZONE)
     const [given] = args
     const layout =
       given !== undefined && isArray(given) && given.length > 2 ? text(given, 2) : 'RFC3339Nano'
-    return formatTime(zoned(args, 0), layout)
+    return formatTime(zoned(args, 0), layout, spend)
   },
-  'time.parse_ns': (args) => num(within64(parseTime(text(args, 0), text(args, 1)))),
-  'time.diff': (args) => difference(zoned(args, 0), zoned(args, 1)).map(num),
+  'time.parse_ns': (args, { spend }) =>
+    num(within64(parseTime(text(args, 0), text(args, 1), spend))),
+  'time.diff': (args, { spend }) => {
+    spend(2 * STEPS_A_ZONE)
+    return difference(zoned(args, 0), zoned(args, 1)).map(num)
+  },
 }
+
+/** Finding a time in a zone. */
+const STEPS_A_ZONE = 500
 
 const WEEKDAYS = 'Monday Tuesday Wednesday Thursday Friday Saturday Sunday'.split(' ')
 const NS = 1_000_000_000n
@@ -67,9 +82,9 @@ function nanoseconds({ literal }: Num): bigint {
   const [, sign = '', whole = '', fraction = '', exponent = '0'] =
     /^(-?)(\d+)(?:\.(\d+))?(?:[eE]([+-]?\d+))?$/.exec(literal) ?? []
   const shift = Number(exponent) - fraction.length
+  if (/^0*$/.test(whole) && /^0*$/.test(fraction)) return 0n
+  if (Math.abs(shift) > 400 || whole.length > 800) throw failed('timestamp too big')
   const digits = BigInt(`${whole}${fraction}`)
-  if (digits === 0n) return 0n
-  if (Math.abs(shift) > 400) throw failed('timestamp too big')
   const scale = 10n ** BigInt(Math.abs(shift))
   if (shift < 0 && digits % scale !== 0n) throw failed('timestamp too big')
   const value = shift < 0 ? digits / scale : digits * scale
@@ -163,22 +178,37 @@ const UNITS: Readonly<Record<string, bigint>> = {
   y: 365n * 86_400n * NS,
 }
 
+/** Sticky, and with one way to match: tried at every place of a long number it would take the square of its length. */
+const PART = /(?:(\d+)(?:\.(\d*))?|\.(\d+))(ns|us|\u00b5s|\u03bcs|ms|[smhdwy])/y
+
 /** Go's `time.ParseDuration`, `-1h2.5m`, with days, weeks and years of fixed length. */
 function parseDuration(written: string): bigint {
   const [, sign = '', rest = ''] = /^([+-]?)(.*)$/s.exec(written) ?? []
   if (rest === '0') return 0n
-  const parts = rest.match(/(?:\d+\.?\d*|\.\d+)(?:ns|us|\u00b5s|\u03bcs|ms|[smhdwy])/g)
-  if (!parts || parts.join('') !== rest) throw failed(`invalid duration ${JSON.stringify(written)}`)
-  const total = parts.reduce((sum, part) => sum + partNs(part), 0n)
+  let total = 0n
+  PART.lastIndex = 0
+  do {
+    const part = PART.exec(rest)
+    if (!part) throw failed(`invalid duration ${JSON.stringify(written)}`)
+    total += partNs(part)
+  } while (PART.lastIndex < rest.length)
   if (total > (sign === '-' ? MOST + 1n : MOST)) throw failed('duration out of range')
   return sign === '-' ? -total : total
 }
 
-function partNs(part: string): bigint {
-  const [, whole = '', fraction = '', unit = ''] = /^(\d*)\.?(\d*)(\D+)$/.exec(part) ?? []
+function partNs([, digits = '0', after, alone = '', unit = '']: RegExpExecArray): bigint {
   const scale = UNITS[unit] ?? 0n
-  return (
-    BigInt(whole || '0') * scale +
-    (BigInt(fraction || '0') * scale) / 10n ** BigInt(fraction.length)
-  )
+  const whole = digits.replace(/^0+(?=\d)/, '')
+  if (whole.length > 20) throw failed('duration out of range')
+  return BigInt(whole) * scale + fractionNs(after ?? alone, Number(scale))
+}
+
+/** Go's `leadingFraction`: as many digits as 63 bits have, by way of floats. */
+function fractionNs(digits: string, scale: number): bigint {
+  let [value, places] = [0n, 0]
+  while (places < digits.length && value <= MOST / 10n) {
+    value = value * 10n + BigInt(digits.charAt(places))
+    places += 1
+  }
+  return BigInt(Math.trunc(Number(value) * (scale / 10 ** places)))
 }

@@ -1,18 +1,21 @@
+import { type Spend, stepsOfDigits } from '../steps.ts'
 import { Num, num } from '../value.ts'
 import { failed, text } from './arguments.ts'
 import type { Builtins } from './builtin.ts'
 
 export const units: Builtins = {
-  'units.parse': (args) => {
+  'units.parse': (args, { spend }) => {
     const { amount, unit } = split(text(args, 0).replaceAll('"', ''))
+    spendOn(amount, spend)
     // Only the first letter tells `m` from `M`.
     const name = unit.slice(0, 1) + unit.slice(1).toLowerCase()
     const scale = Object.hasOwn(si, name) ? si[name] : undefined
     if (!scale) throw failed(`unit ${name} not recognized`)
     return decimal(multiply(rational(amount), scale))
   },
-  'units.parse_bytes': (args) => {
+  'units.parse_bytes': (args, { spend }) => {
     const { amount, unit } = split(text(args, 0).toLowerCase().replaceAll('"', ''))
+    spendOn(amount, spend)
     const scale = Object.hasOwn(bytes, unit) ? bytes[unit] : undefined
     if (scale === undefined) throw failed(`byte unit ${unit} not recognized`)
     // OPA's floats have 64 bits here, and what is left of the point counts.
@@ -20,6 +23,12 @@ export const units: Builtins = {
     const total = round64(multiply(rounded, [scale, 1n]))
     return num(total[0] / total[1])
   },
+}
+
+/** Read, multiplied, divided and written, and made of an exponent of 10,000 at most. */
+function spendOn(amount: string, spend: Spend): void {
+  spend(8 * stepsOfDigits(amount.length))
+  if (/e/i.test(amount)) spend(MOST_EXPONENT)
 }
 
 /** Numerator and denominator; the denominator is positive. */
@@ -59,7 +68,7 @@ const MOST_EXPONENT = 10_000
 
 function rational(amount: string): Rational {
   const [, sign, digits = '', fraction = '', exponent = '0'] =
-    /^([+-]?)(\d*)\.?(\d*)(?:[eE]([+-]?\d+))?$/.exec(amount) ?? []
+    /^([+-]?)(\d*)(?:\.(\d*))?(?:[eE]([+-]?\d+))?$/.exec(amount) ?? []
   if (digits + fraction === '') throw failed('could not parse amount to a number')
   const shift = Number(exponent) - fraction.length
   if (Math.abs(shift) > MOST_EXPONENT)

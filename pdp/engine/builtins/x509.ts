@@ -3,10 +3,13 @@ import { fromJson } from '../value.ts'
 import { failed, text } from './arguments.ts'
 import type { Builtins } from './builtin.ts'
 
+const STEPS_A_KEY = 20_000
+
 /** The other functions of `crypto.x509` answer with structures of Go's own library and are not offered. */
 export const x509: Builtins = {
   /** A private key in PEM, or that in base64, as a JWK (RFC 7517, RFC 7518 §6.3). */
-  'crypto.x509.parse_rsa_private_key': (args) => {
+  'crypto.x509.parse_rsa_private_key': (args, { spend }) => {
+    spend(STEPS_A_KEY)
     const given = text(args, 0)
     if (given === '') throw failed('failed to parse RSA private key: empty')
     const jwk = readRsa(given).export({ format: 'jwk' })

@@ -1,13 +1,25 @@
+import type { Spend } from '../../steps.ts'
 import { layoutOf, MONTHS, parseLayout, WEEKDAYS } from './layout.ts'
 
 const two = (value: number): string => String(value).padStart(2, '0')
 
 /** Writes a time as Go's `Time.Format` does. */
-export function formatTime(time: Temporal.ZonedDateTime, layout: string): string {
-  return parseLayout(layoutOf(layout))
-    .map((part) => ('text' in part ? part.text : element(time, part.element)))
+export function formatTime(time: Temporal.ZonedDateTime, layout: string, spend: Spend): string {
+  let abbreviation: string | undefined
+  const written = (name: string): string => {
+    spend(STEPS_AN_ELEMENT)
+    if (name !== 'MST') return element(time, name)
+    if (abbreviation === undefined) spend(STEPS_AN_ABBREVIATION)
+    return (abbreviation ??= zoneAbbreviation(time))
+  }
+  return parseLayout(layoutOf(layout), spend)
+    .map((part) => ('text' in part ? part.text : written(part.element)))
     .join('')
 }
+
+const STEPS_AN_ELEMENT = 300
+/** Formats of four languages are made for it. */
+const STEPS_AN_ABBREVIATION = 100_000
 
 function element(time: Temporal.ZonedDateTime, name: string): string {
   if (/^[.,]/.test(name)) return fraction(time, name)
@@ -19,7 +31,6 @@ function element(time: Temporal.ZonedDateTime, name: string): string {
     Jan: () => (MONTHS[month - 1] ?? '').slice(0, 3),
     Monday: () => WEEKDAYS[time.dayOfWeek % 7] ?? '',
     Mon: () => (WEEKDAYS[time.dayOfWeek % 7] ?? '').slice(0, 3),
-    MST: () => zoneAbbreviation(time),
     PM: () => (hour >= 12 ? 'PM' : 'AM'),
     pm: () => (hour >= 12 ? 'pm' : 'am'),
     '2006': () => String(year).padStart(4, '0'),

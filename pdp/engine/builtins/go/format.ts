@@ -1,8 +1,9 @@
+import { type Spend, stepsOfDigits } from '../../steps.ts'
 import { type Flags, type GoArgument, printArgument } from './verb.ts'
 
 /** Go's `fmt.Sprintf`, with its words for what is wrong: `%!d(MISSING)`, `%!(EXTRA int=1)`. */
-export function goSprintf(format: string, args: readonly GoArgument[]): string {
-  const reader = new FormatReader(format, args)
+export function goSprintf(format: string, args: readonly GoArgument[], spend: Spend): string {
+  const reader = new FormatReader(format, args, spend)
   let out = ''
   while (!reader.done) out += reader.text() + reader.directive()
   return out + reader.extra()
@@ -13,6 +14,16 @@ const NO_FLAGS: Flags = { sharp: false, zero: false, plus: false, minus: false, 
 /** Go takes no larger width or precision. */
 const MOST = 1_000_000
 
+const STEPS_A_VERB = 50
+const STEPS_A_CHARACTER = 10
+
+const stepsOf = (argument: GoArgument): number =>
+  argument.type === 'string'
+    ? argument.value.length * STEPS_A_CHARACTER
+    : argument.type === '*big.Int'
+      ? 3 * stepsOfDigits(argument.digits)
+      : 0
+
 class FormatReader {
   #at = 0
   #next = 0
@@ -21,10 +32,14 @@ class FormatReader {
   #goodIndex = true
   readonly #format: string
   readonly #args: readonly GoArgument[]
+  readonly #spend: Spend
+  readonly #lastClose: number
 
-  constructor(format: string, args: readonly GoArgument[]) {
+  constructor(format: string, args: readonly GoArgument[], spend: Spend) {
     this.#format = format
     this.#args = args
+    this.#spend = spend
+    this.#lastClose = format.lastIndexOf(']')
   }
 
   get done(): boolean {
@@ -96,6 +111,8 @@ class FormatReader {
     const argument = this.#args[this.#next]
     if (argument === undefined) return `%!${verb}(MISSING)`
     this.#next += 1
+    // An argument may be named again and again, and a width be a million.
+    this.#spend(STEPS_A_VERB + (flags.width ?? 0) + (flags.precision ?? 0) + stepsOf(argument))
     return printArgument(argument, verb, flags)
   }
 
@@ -120,7 +137,7 @@ class FormatReader {
   #index(): boolean {
     if (this.#peek() !== '[') return false
     this.#reordered = true
-    const close = this.#format.indexOf(']', this.#at)
+    const close = this.#lastClose < this.#at ? -1 : this.#format.indexOf(']', this.#at)
     if (close === -1 || this.#format.length - this.#at < 3) {
       this.#at += 1
       this.#goodIndex = false

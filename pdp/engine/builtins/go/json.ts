@@ -1,53 +1,66 @@
-import { isArray, isSet, Num, parseValue, sorted, typeName, type Value } from '../../value.ts'
+import type { Spend } from '../../steps.ts'
+import {
+  compareStrings,
+  isArray,
+  isSet,
+  Num,
+  parseValue,
+  sorted,
+  typeName,
+  type Value,
+} from '../../value.ts'
 import { failed } from '../arguments.ts'
 import { termText } from './quote.ts'
 
+/** Indentation, which repeats at every line. */
+type Layout = { readonly prefix: string; readonly step: string; readonly spend: Spend }
+
 /** How Go's `encoding/json` writes: keys sorted, `<`, `>`, `&` and line separators escaped, literals of numbers kept. */
-export function goJson(
-  value: Value,
-  indent?: { readonly prefix: string; readonly step: string },
-): string {
-  return write(value, indent && { line: `\n${indent.prefix}`, step: indent.step })
-}
-
-type Layout = { readonly line: string; readonly step: string }
-
-function write(value: Value, layout: Layout | undefined): string {
-  if (value === null || typeof value === 'boolean') return String(value)
-  if (value instanceof Num) return value.literal
-  if (typeof value === 'string') return quote(value)
-  const inner = layout && { ...layout, line: layout.line + layout.step }
-  if (isArray(value))
-    return enclose(
-      '[',
-      value.map((one) => write(one, inner)),
-      ']',
-      layout,
-    )
-  if (isSet(value)) return write(sorted(value), layout)
-  const members = jsonEntries(value).map(
-    ([key, one]) => `${quote(key)}:${layout ? ' ' : ''}${write(one, inner)}`,
-  )
-  return enclose('{', members, '}', layout)
-}
-
-function enclose(
-  open: string,
-  parts: readonly string[],
-  close: string,
-  layout: Layout | undefined,
-): string {
-  if (parts.length === 0) return open + close
-  if (!layout) return open + parts.join(',') + close
-  const line = layout.line + layout.step
-  return `${open}${line}${parts.join(`,${line}`)}${layout.line}${close}`
+export function goJson(value: Value, layout?: Layout): string {
+  const out: string[] = []
+  const line = (depth: number): void => {
+    if (!layout) return
+    layout.spend(layout.prefix.length + layout.step.length * depth)
+    out.push(`\n${layout.prefix}${layout.step.repeat(depth)}`)
+  }
+  const write = (one: Value, depth: number): void => {
+    if (one === null || typeof one === 'boolean') out.push(String(one))
+    else if (one instanceof Num) out.push(one.literal)
+    else if (typeof one === 'string') out.push(quote(one))
+    else if (isArray(one)) list(one, depth)
+    else if (isSet(one)) list(sorted(one), depth)
+    else members(jsonEntries(one), depth)
+  }
+  const list = (items: readonly Value[], depth: number): void => {
+    out.push('[')
+    for (const [at, item] of items.entries()) {
+      if (at > 0) out.push(',')
+      line(depth + 1)
+      write(item, depth + 1)
+    }
+    if (items.length > 0) line(depth)
+    out.push(']')
+  }
+  const members = (entries: readonly (readonly [string, Value])[], depth: number): void => {
+    out.push('{')
+    for (const [at, [key, item]] of entries.entries()) {
+      if (at > 0) out.push(',')
+      line(depth + 1)
+      out.push(quote(key) + (layout ? ': ' : ':'))
+      write(item, depth + 1)
+    }
+    if (entries.length > 0) line(depth)
+    out.push('}')
+  }
+  write(value, 0)
+  return out.join('')
 }
 
 /** Entries by key; keys that are no strings as their text. */
 export const jsonEntries = (object: ReadonlyMap<Value, Value>): [string, Value][] =>
   [...object]
     .map(([key, one]): [string, Value] => [typeof key === 'string' ? key : termText(key), one])
-    .sort(([a], [b]) => Buffer.compare(Buffer.from(a), Buffer.from(b)))
+    .sort(([a], [b]) => compareStrings(a, b))
 
 const quote = (text: string): string =>
   JSON.stringify(text.toWellFormed()).replace(

@@ -1,3 +1,5 @@
+import type { Spend } from '../../steps.ts'
+
 /**
  * Go's layouts of times (package `time`): a layout shows how the reference time, Mon Jan 2 15:04:05 MST 2006 (-0700),
  * would be written.
@@ -24,10 +26,14 @@ const ELEMENTS = [
   '-07:00:00 -070000 -07:00 -0700 -07 Z07:00:00 Z070000 Z07:00 Z0700 Z07',
 ].flatMap((line) => line.split(' '))
 
+/** Every place of a layout is compared with all of them. */
+const STEPS_A_PLACE = 100
+
 /** One part of a layout: an element, or text as it is. */
 export type Part = { readonly element: string } | { readonly text: string }
 
-export function parseLayout(layout: string): readonly Part[] {
+export function parseLayout(layout: string, spend: Spend): readonly Part[] {
+  spend(layout.length * STEPS_A_PLACE)
   const parts: Part[] = []
   let text = ''
   const push = (element: string): void => {

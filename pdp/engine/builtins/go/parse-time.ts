@@ -1,4 +1,5 @@
 import { failed } from '../arguments.ts'
+import type { Spend } from '../../steps.ts'
 import { layoutOf, MONTHS, parseLayout, type Part, WEEKDAYS } from './layout.ts'
 
 type Fields = {
@@ -20,12 +21,13 @@ type Fields = {
  * @returns nanoseconds since 1970, of any size.
  * @throws {BuiltinError}
  */
-export function parseTime(layout: string, value: string): bigint {
+export function parseTime(layout: string, value: string, spend: Spend): bigint {
   const fail = (why = 'cannot parse') => failed(`parsing time ${JSON.stringify(value)}: ${why}`)
   const fields: Fields = { year: 0, hour: 0, minute: 0, second: 0, nanosecond: 0n, offset: 0 }
-  const parts = parseLayout(layoutOf(layout))
+  const parts = parseLayout(layoutOf(layout), spend)
   let rest = value
   for (const [at, part] of parts.entries()) {
+    spend(STEPS_A_PART)
     if ('text' in part) {
       rest = skipText(rest, part.text, fail)
       continue
@@ -44,6 +46,8 @@ export function parseTime(layout: string, value: string): bigint {
   if (rest !== '') throw fail(`extra text: ${JSON.stringify(rest)}`)
   return instant(fields, fail)
 }
+
+const STEPS_A_PART = 100
 
 type Fail = (why?: string) => Error
 
@@ -79,11 +83,10 @@ function readElement(name: string, value: string, fields: Fields, fail: Fail): n
     length: number | undefined,
     set: (at: number) => void,
   ): number => {
-    const at = words.findIndex((one) =>
-      value
-        .toLowerCase()
-        .startsWith((length === undefined ? one : one.slice(0, length)).toLowerCase()),
-    )
+    const at = words.findIndex((one) => {
+      const wanted = one.slice(0, length)
+      return value.slice(0, wanted.length).toLowerCase() === wanted.toLowerCase()
+    })
     if (at === -1) throw cannot()
     set(at)
     return length ?? words[at]?.length ?? 0

@@ -41,12 +41,34 @@ export const canBackquote = (text: string): boolean =>
 
 /** A value as Rego writes it: `{"a": [1, {2, 3}]}`. */
 export function termText(value: Value): string {
-  if (value === null || typeof value === 'boolean') return String(value)
-  if (typeof value === 'string') return goQuote(value)
-  if (value instanceof Num) return value.literal
-  if (isArray(value)) return `[${value.map(termText).join(', ')}]`
-  if (isSet(value))
-    return value.size === 0 ? 'set()' : `{${sorted(value).map(termText).join(', ')}}`
-  const entries = sortedEntries(value).map(([key, one]) => `${termText(key)}: ${termText(one)}`)
-  return `{${entries.join(', ')}}`
+  const out: string[] = []
+  const write = (one: Value): void => {
+    if (one === null || typeof one === 'boolean') out.push(String(one))
+    else if (typeof one === 'string') out.push(goQuote(one))
+    else if (one instanceof Num) out.push(one.literal)
+    else if (isArray(one)) list('[', one, ']')
+    else if (isSet(one)) {
+      if (one.size === 0) out.push('set()')
+      else list('{', sorted(one), '}')
+    } else {
+      out.push('{')
+      for (const [at, [key, item]] of sortedEntries(one).entries()) {
+        if (at > 0) out.push(', ')
+        write(key)
+        out.push(': ')
+        write(item)
+      }
+      out.push('}')
+    }
+  }
+  const list = (open: string, items: readonly Value[], close: string): void => {
+    out.push(open)
+    for (const [at, item] of items.entries()) {
+      if (at > 0) out.push(', ')
+      write(item)
+    }
+    out.push(close)
+  }
+  write(value)
+  return out.join('')
 }

@@ -1,4 +1,4 @@
-import { Num } from '../../value.ts'
+import { compareStrings, Num } from '../../value.ts'
 import { failed } from '../arguments.ts'
 import { type Dynamic, isArrayOf, isLiteral, isObjectOf, isTrue, text } from './template-values.ts'
 
@@ -23,8 +23,7 @@ function same(a: Dynamic, b: Dynamic): boolean {
 function less(a: Dynamic, b: Dynamic): boolean {
   if (isLiteral(a) && isLiteral(b)) return a.literal < b.literal
   const [left, right] = [textOf(a), textOf(b)]
-  if (left !== undefined && right !== undefined)
-    return Buffer.compare(Buffer.from(left), Buffer.from(right)) < 0
+  if (left !== undefined && right !== undefined) return compareStrings(left, right) < 0
   throw fail('error calling lt: incompatible types for comparison')
 }
 

@@ -135,12 +135,33 @@ function split(source: string): Item[] {
   }
 }
 
+/** Up to the `}}` that is in no literal and no comment. */
 function actionAt(source: string, start: number): { readonly end: number; readonly body: string } {
-  const pattern = /"(?:[^"\\\n]|\\.)*"|`[^`]*`|\/\*.*?\*\/|\}\}/gs
-  pattern.lastIndex = start
-  for (let found = pattern.exec(source); found; found = pattern.exec(source))
-    if (found[0] === '}}') return { end: pattern.lastIndex, body: source.slice(start, found.index) }
+  for (let at = start; at < source.length; at += 1) {
+    const mark = source[at]
+    if (mark === '}' && source[at + 1] === '}')
+      return { end: at + 2, body: source.slice(start, at) }
+    if (mark === '"') at = endOfQuoted(source, at)
+    else if (mark === '`') at = closeOf(source, at + 1, '`')
+    else if (mark === '/' && source[at + 1] === '*') at = closeOf(source, at + 2, '*/')
+  }
   throw fail('unclosed action')
+}
+
+function closeOf(source: string, from: number, close: string): number {
+  const end = source.indexOf(close, from)
+  // What is never closed is looked for once.
+  if (end === -1) throw fail('unclosed action')
+  return end + close.length - 1
+}
+
+/** @returns where the quote is that ends a text, which is on one line. */
+function endOfQuoted(source: string, open: number): number {
+  let at = open + 1
+  while (at < source.length && source[at] !== '"' && source[at] !== '\n')
+    at += source[at] === '\\' ? 2 : 1
+  if (source[at] !== '"') throw fail('unterminated quoted string')
+  return at
 }
 
 const TOKEN =
@@ -175,9 +196,12 @@ function parsePipe(text: string): Pipe {
 
   function pipe(nested: boolean): Pipe {
     skip()
-    const head = /^(\$\w*(?:\s*,\s*\$\w*)?)\s*(:?=)/.exec(tokens.slice(at).join(''))
+    // Two variables, a comma and `:=`, with spaces between them.
+    const head = nested
+      ? null
+      : /^(\$\w*(?:\s*,\s*\$\w*)?)\s*(:?=)/.exec(tokens.slice(at, at + 8).join(''))
     let variables: string[] = []
-    if (head && !nested) {
+    if (head) {
       variables = (head[1] ?? '').split(',').map((one) => one.trim())
       while (tokens[at] !== ':=' && tokens[at] !== '=') at += 1
       at += 1

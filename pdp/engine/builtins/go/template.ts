@@ -1,4 +1,5 @@
 import { assertNever } from '../../../contract/result.ts'
+import type { Spend } from '../../steps.ts'
 import { sortedEntries, type Value } from '../../value.ts'
 import { failed } from '../arguments.ts'
 import {
@@ -23,22 +24,29 @@ class Signal extends Error {
 /** More is an attack on memory. */
 const MOST_CHARACTERS = 16 * 1024 * 1024
 const MOST_DEPTH = 100
+const STEPS_A_NODE = 20
+/** Of the source, which is taken apart. */
+const STEPS_A_CHARACTER = 10
 
 /** @throws {BuiltinError} */
-export function renderTemplate(source: string, variables: Value): string {
+export function renderTemplate(source: string, variables: Value, spend: Spend): string {
+  spend(source.length * STEPS_A_CHARACTER)
   const template: Template = parseTemplate(source)
   let out = ''
   const write = (text: string): void => {
+    spend(text.length)
     out += text
     if (out.length > MOST_CHARACTERS) throw error('the output is too long')
   }
 
   function run(nodes: readonly Node[], dot: Dynamic, scope: Scope, depth: number): void {
+    spend(STEPS_A_NODE + scope.length)
     const inner: Scope = [...scope, new Map()]
     for (const node of nodes) one(node, dot, inner, depth)
   }
 
   function one(node: Node, dot: Dynamic, scope: Scope, depth: number): void {
+    spend(STEPS_A_NODE)
     switch (node.kind) {
       case 'text':
         write(node.text)
@@ -46,7 +54,7 @@ export function renderTemplate(source: string, variables: Value): string {
       case 'pipe': {
         const value = evaluate(node.pipe, dot, scope)
         if (node.pipe.variables.length === 0)
-          write(value === undefined || value === null ? '<undefined>' : text(value))
+          write(value === undefined || value === null ? '<undefined>' : written(value))
         return
       }
       case 'if':
@@ -85,22 +93,11 @@ export function renderTemplate(source: string, variables: Value): string {
     depth: number,
   ): void {
     const over = evaluate({ ...pipe, variables: [] }, dot, scope)
-    const entries: (readonly [Dynamic, Dynamic])[] =
-      over === undefined || over === null
-        ? []
-        : isArrayOf(over)
-          ? over.map((value, at) => [{ literal: at }, value] as const)
-          : isObjectOf(over)
-            ? sortedEntries(over)
-            : isLiteral(over) && Number.isInteger(over.literal) && over.literal <= MOST_CHARACTERS
-              ? Array.from(
-                  { length: Math.max(0, over.literal) },
-                  (_, at) => [{ literal: at }, { literal: at }] as const,
-                )
-              : notIterable(over)
+    const entries = entriesOf(over)
     if (entries.length === 0) return run(otherwise, dot, scope, depth)
     const [first, second] = pipe.variables
     for (const [key, value] of entries) {
+      spend(STEPS_A_NODE + scope.length)
       const own = new Map<string, Dynamic>()
       if (first !== undefined) own.set(first, second === undefined ? value : key)
       if (second !== undefined) own.set(second, value)
@@ -111,6 +108,40 @@ export function renderTemplate(source: string, variables: Value): string {
         if (signal.kind === 'break') return
       }
     }
+  }
+
+  function entriesOf(over: Dynamic): readonly (readonly [Dynamic, Dynamic])[] {
+    if (over === undefined || over === null) return []
+    if (isArrayOf(over)) {
+      spend(over.length * STEPS_A_NODE)
+      return over.map((value, at) => [{ literal: at }, value] as const)
+    }
+    if (isObjectOf(over)) {
+      spend(over.size * STEPS_A_NODE)
+      return sortedEntries(over)
+    }
+    if (!isLiteral(over) || !Number.isInteger(over.literal) || over.literal > MOST_CHARACTERS)
+      return notIterable(over)
+    const length = Math.max(0, over.literal)
+    spend(length * STEPS_A_NODE)
+    return Array.from({ length }, (_, at) => [{ literal: at }, { literal: at }] as const)
+  }
+
+  /** Takes steps for all of a value before it is text. */
+  const written = (value: Dynamic): string => {
+    spendOn(value)
+    return text(value)
+  }
+
+  function spendOn(value: Dynamic): void {
+    if (typeof value === 'string') spend(value.length)
+    else spend(STEPS_A_NODE)
+    if (isArrayOf(value)) for (const one of value) spendOn(one)
+    if (isObjectOf(value))
+      for (const [key, one] of value) {
+        spendOn(key)
+        spendOn(one)
+      }
   }
 
   function evaluate(pipe: Pipe, dot: Dynamic, scope: Scope): Dynamic {
@@ -129,6 +160,7 @@ export function renderTemplate(source: string, variables: Value): string {
     dot: Dynamic,
     scope: Scope,
   ): Dynamic {
+    spend(STEPS_A_NODE * command.length)
     const [head, ...rest] = command
     if (!head) throw error('empty command')
     if (head.kind !== 'function') {
@@ -138,7 +170,11 @@ export function renderTemplate(source: string, variables: Value): string {
     const fn = Object.hasOwn(functions, head.name) ? functions[head.name] : undefined
     if (!fn) throw failed(`template: template:1: function ${JSON.stringify(head.name)} not defined`)
     const given = rest.map((one) => operand(one, dot, scope))
-    return fn(piped ? [...given, piped.last] : given)
+    const all = piped ? [...given, piped.last] : given
+    spend(STEPS_A_NODE * (1 + all.length))
+    if (WRITERS.has(head.name)) for (const one of all) spendOn(one)
+    if (head.name === 'printf') for (const width of widths(all[0])) spend(width)
+    return fn(all)
   }
 
   function operand(one: Operand, dot: Dynamic, scope: Scope): Dynamic {
@@ -173,6 +209,13 @@ const error = (why: string): Error => failed(`template: template:1: ${why}`)
 const undefinedVariable = (name: string): never => {
   throw error(`undefined variable ${JSON.stringify(name)}`)
 }
+
+/** Functions whose answer is as long as all that they are given. */
+const WRITERS = new Set(['print', 'println', 'printf', 'html', 'js', 'urlquery'])
+
+/** How many characters a format may fill up. */
+const widths = (format: Dynamic): number[] =>
+  typeof format === 'string' ? (format.match(/\d+/g) ?? []).map(Number) : []
 
 function lookUp(name: string, scope: Scope): Dynamic {
   const found = scope.findLast((one) => one.has(name))

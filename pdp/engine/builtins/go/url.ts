@@ -94,10 +94,24 @@ function unescape(text: string, _part: string, error: Fail): string {
   const bad = /%(?![0-9A-Fa-f]{2}).{0,2}/.exec(text)?.[0]
   if (bad !== undefined) throw error(`invalid URL escape ${JSON.stringify(bad)}`)
   if (!text.includes('%')) return text
-  const bytes = text
-    .split(/(%[0-9A-Fa-f]{2})/)
-    .map((part) => (part.startsWith('%') ? Buffer.from(part.slice(1), 'hex') : Buffer.from(part)))
-  return Buffer.concat(bytes).toString()
+  return percentDecode(text).toString()
+}
+
+const PERCENT = 0x25
+
+/** @param text whose every `%` has two digits behind it. */
+export function percentDecode(text: string): Buffer {
+  const bytes = Buffer.from(text)
+  let length = 0
+  for (let at = 0; at < bytes.length; at += 1) {
+    const escape = bytes[at] === PERCENT
+    bytes[length] = escape
+      ? Number.parseInt(bytes.toString('latin1', at + 1, at + 3), 16)
+      : (bytes[at] ?? 0)
+    if (escape) at += 2
+    length += 1
+  }
+  return bytes.subarray(0, length)
 }
 
 /** As Go writes a decoded path. */

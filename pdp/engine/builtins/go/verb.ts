@@ -3,7 +3,8 @@ import { canBackquote, goQuote } from './quote.ts'
 
 /** What `sprintf` gives to Go's `fmt`. */
 export type GoArgument =
-  | { readonly type: 'int64' | '*big.Int'; readonly value: bigint }
+  | { readonly type: 'int64'; readonly value: bigint }
+  | { readonly type: '*big.Int'; readonly value: bigint; readonly digits: number }
   | { readonly type: 'float64'; readonly value: number }
   | { readonly type: 'string'; readonly value: string }
 

@@ -1,4 +1,5 @@
 import { isArray, isObject, Num, sorted, isSet, type Value } from '../../value.ts'
+import type { Spend } from '../../steps.ts'
 import { failed } from '../arguments.ts'
 import { goJson, jsonEntries } from './json.ts'
 import { yamlNumber } from './yaml-resolve.ts'
@@ -7,12 +8,13 @@ import { hasBreak, isBreak, isPrintable, styleOf } from './yaml-scalar.ts'
 const INDENT = 2
 /** Lines are folded at the first single space past this column. */
 const WIDTH = 80
+const STEPS_A_CHARACTER = 20
 /** Most bytes of a key that is written as `key: `. */
 const SIMPLE_KEY_BYTES = 128
 
 /** A document as go-yaml v2 writes it, by way of JSON as OPA does (libyaml's emitter, in its block style). */
-export function printYaml(value: Value): string {
-  const page = new Page()
+export function printYaml(value: Value, spend: Spend): string {
+  const page = new Page(spend)
   node(page, value, undefined, 'root')
   if (page.column > 0) page.newLine()
   return page.text
@@ -20,24 +22,30 @@ export function printYaml(value: Value): string {
 
 /** The text so far, and what the last characters of it were. */
 class Page {
-  #parts: string[] = []
+  #text = ''
+  readonly #spend: Spend
   column = 0
   /** Whether the last was white space. */
   spaced = true
   /** Whether there is nothing but indentation and indicators on this line. */
   indented = true
 
+  constructor(spend: Spend) {
+    this.#spend = spend
+  }
+
   get text(): string {
-    return this.#parts.join('')
+    return this.#text
   }
 
   put(char: string): void {
-    this.#parts.push(char)
+    this.#spend(STEPS_A_CHARACTER)
+    this.#text += char
     this.column += 1
   }
 
   newLine(mark = '\n'): void {
-    this.#parts.push(mark)
+    this.#text += mark
     this.column = 0
   }
 

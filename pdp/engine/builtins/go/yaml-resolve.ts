@@ -57,6 +57,8 @@ function isInt(text: string): boolean {
     /^([-+]?)(0[xX][0-9a-fA-F]+|0[bB][01]+|0[oO]?[0-7]+|0|[1-9]\d*)$/.exec(text) ?? []
   if (digits === undefined) return false
   const octal = /^0[oO]?([0-7]+)$/.exec(digits)?.[1]
+  // 64 bits have no more digits in any base; to read a long integer takes long.
+  if (digits.replace(/^0[xXbBoO]?0*/, '').length > 64) return false
   const value = BigInt(octal === undefined ? digits : `0o${octal}`)
   if (sign === '-') return value <= 2n ** 63n
   return value < (sign === '+' ? 2n ** 63n : 2n ** 64n)
@@ -73,7 +75,8 @@ function isTime(text: string): boolean {
   if (!/^\d{4}-/.test(text)) return false
   return TIMES.some((layout) => {
     try {
-      parseTime(layout, text)
+      // The layouts are short.
+      parseTime(layout, text, () => {})
       return true
     } catch (error) {
       if (error instanceof BuiltinError) return false
