@@ -194,7 +194,7 @@ export function link(
     return meter.run(abi()[FUEL_EXPORT], () => {
       spend(STEPS_A_CALL)
       for (const { length } of texts) spend(length * STEPS_A_CHARACTER)
-      return texts.map(parseValue)
+      return texts.map((one) => parseValue(one))
     })
   }
   const dump = (address: number): string => {

@@ -5,10 +5,24 @@ test('without its store at the start it says so, records in the journal, and ref
   const where = await place()
   const env = { DATABASE_URL: 'postgres://nobody:nothing@127.0.0.1:1/none' }
   const it = await start(where, { env })
-  const call = (path: string, method = 'GET'): Promise<Response> =>
-    fetch(it.urls.pep + path, { method, headers: { authorization: `Bearer ${it.token}` } })
+  const call = (path: string, method: string, body?: object): Promise<Response> =>
+    fetch(it.urls.pep + path, {
+      method,
+      headers: {
+        authorization: `Bearer ${it.token}`,
+        ...(body && { 'content-type': 'application/json' }),
+      },
+      ...(body && { body: JSON.stringify(body) }),
+    })
   expect((await fetch(`${it.urls.pdp}/health?ready`)).status).toBe(503)
-  expect((await call('/customers/customers/c-1')).status).toBe(200)
+  expect(
+    (await call('/customers/customers', 'POST', { name: 'Ada Example', email: 'ada@example.com' }))
+      .status,
+  ).toBe(201)
+  // Nobody would remember that the session has read customers.
+  const read = await call('/customers/customers/c-1', 'GET')
+  expect(read.status).toBe(403)
+  expect(await read.text()).toContain('cannot be kept')
   const refused = await call('/customers/customers/c-1', 'DELETE')
   expect(refused.status).toBe(403)
   expect(await refused.text()).toContain('approvals cannot be looked up')
