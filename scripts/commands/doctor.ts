@@ -138,7 +138,8 @@ async function* enforcementPoint(url: string): AsyncGenerator<Finding> {
     readonly issuers: readonly { readonly issuer: string; readonly problem?: string }[]
   }
   yield { name: 'enforcement point', ok: true, detail: url }
-  const backlog = await backlogOf(url)
+  const metrics = await (await fetch(new URL('/metrics', url))).text()
+  const backlog = /^countersign_journal_backlog_bytes (\d+)$/m.exec(metrics)?.[1]
   const waits = backlog === undefined ? '' : `, ${backlog} bytes wait for the store`
   yield {
     name: 'journal',
@@ -152,12 +153,22 @@ async function* enforcementPoint(url: string): AsyncGenerator<Finding> {
       ok: problem === undefined,
       detail: `${issuer} ${problem ?? 'is ready'}`,
     }
+  yield* unknown(metrics)
 }
 
-async function backlogOf(url: string): Promise<number | undefined> {
-  const text = await (await fetch(new URL('/metrics', url))).text()
-  const found = /^countersign_journal_backlog_bytes (\d+)$/m.exec(text)?.[1]
-  return found === undefined ? undefined : Number(found)
+/** Fields, blocks and betas of requests that this version does not know; policy says whether they pass. */
+function* unknown(metrics: string): Generator<Finding> {
+  const seen = [
+    ...metrics.matchAll(
+      /^countersign_pep_unknown_total\{connection="([^"]+)",kind="([^"]+)"\} (\d+)$/gm,
+    ),
+  ]
+  for (const [connection, found] of Map.groupBy(seen, ([, name = '']) => name))
+    yield {
+      name: `unknown, ${connection}`,
+      ok: true,
+      detail: `${found.map(([, , kind = '', count]) => `${count} ${kind.replace('unknown_', '')}`).join(', ')} that this version does not know; features.yaml says what passes`,
+    }
 }
 
 /** Opens each connection as the enforcement point would, without taking requests. */

@@ -24,7 +24,10 @@ afterAll(async () => {
 })
 
 const call = (path: string, init: RequestInit = {}): Promise<Response> =>
-  fetch(it.urls.pep + path, { ...init, headers: { authorization: `Bearer ${it.token}` } })
+  fetch(it.urls.pep + path, {
+    ...init,
+    headers: { authorization: `Bearer ${it.token}`, 'content-type': 'application/json' },
+  })
 
 test('what is started answers, with stand-ins that say so', async () => {
   expect(Object.keys(it.stand_ins).sort()).toEqual(['claude', 'customers'])
@@ -50,7 +53,24 @@ test('token gets another token for the demo agent', async () => {
   expect(response.status).toBe(200)
 })
 
-test('doctor says what is reachable and what is not inspected, and that all is well', async () => {
+type Finding = {
+  readonly name: string
+  readonly ok: boolean
+  readonly detail: string
+  readonly not_inspected?: readonly string[]
+}
+
+test('doctor says what is reachable, unknown and not inspected, and that all is well', async () => {
+  const asked = {
+    model: 'claude-sonnet-4-5',
+    max_tokens: 10,
+    novelty: true,
+    messages: [{ role: 'user', content: [{ type: 'hologram', text: 'Hello' }] }],
+  }
+  await call('/claude/v1/messages', {
+    method: 'POST',
+    body: JSON.stringify(asked),
+  })
   const args = [
     'doctor',
     '--json',
@@ -65,9 +85,12 @@ test('doctor says what is reachable and what is not inspected, and that all is w
   const findings = stdout
     .trim()
     .split('\n')
-    .map((line) => JSON.parse(line) as { name: string; ok: boolean; not_inspected?: string[] })
+    .map((line) => JSON.parse(line) as Finding)
   expect(findings.filter(({ ok }) => !ok)).toEqual([])
   expect(code).toBe(0)
+  const unknown = findings.find(({ name }) => name === 'unknown, claude')
+  expect(unknown?.detail).toContain('1 fields')
+  expect(unknown?.detail).toContain('1 blocks')
   const claude = findings.find(({ name }) => name === 'connection claude')
   expect(claude?.not_inspected?.length).toBeGreaterThan(0)
 })
