@@ -404,7 +404,7 @@ class Alignment implements Sink {
     const bytes = this.#partial
     this.#partial = []
     const char = need > 1 && goesOn ? Buffer.from(bytes).toString('utf8') : ''
-    if (char !== '' && char !== '\ufffd') return this.#text8(char, bytes.length)
+    if (char !== '' && char !== '\ufffd') return this.#char(char, bytes.length)
     // The last may begin something else.
     const last = bytes.length > 1 ? bytes.pop() : undefined
     const broken = this.#noTextUnits() + bytes.map(() => this.#noText(1)).join('')
@@ -413,24 +413,36 @@ class Alignment implements Sink {
 
   #unit(byte: number, bytes: number): string {
     const text = byte >= 32 ? byte !== 127 : TEXT_CONTROLS.has(byte)
-    if (text) return this.#text8(String.fromCharCode(byte), bytes)
+    if (text) return this.#char(String.fromCharCode(byte), bytes)
     return this.#noTextUnits() + this.#noText(bytes)
   }
 
-  #text8(char: string, bytes: number): string {
+  #char(char: string, bytes: number): string {
+    if (char.length === 1) {
+      if (this.#isText) {
+        this.#widths.push(bytes)
+        return char
+      }
+      this.#text.push({ char, bytes })
+      return this.#text.length < LEAST_TEXT ? '' : this.#begin()
+    }
     const units = Array.from({ length: char.length }, (_, at) => ({
       char: char.charAt(at),
       bytes: at === 0 ? bytes : 0,
     }))
     if (!this.#isText) {
       this.#text.push(...units)
-      if (this.#text.length < LEAST_TEXT) return ''
-      this.#isText = true
-      const text = this.#text
-      this.#text = []
-      return text.map((unit) => this.#tell(unit)).join('')
+      return this.#text.length < LEAST_TEXT ? '' : this.#begin()
     }
     return units.map((unit) => this.#tell(unit)).join('')
+  }
+
+  /** What came is enough for text. */
+  #begin(): string {
+    this.#isText = true
+    const text = this.#text
+    this.#text = []
+    return text.map((unit) => this.#tell(unit)).join('')
   }
 
   #tell({ char, bytes }: Unit): string {
@@ -445,6 +457,7 @@ class Alignment implements Sink {
 
   /** What was too short for text. */
   #noTextUnits(): string {
+    if (this.#text.length === 0) return ''
     const short = this.#text
     this.#text = []
     return short.map(({ bytes }) => this.#noText(bytes)).join('')

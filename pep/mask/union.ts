@@ -22,7 +22,8 @@ const MOST_TOLD = 8
 
 /** What one scanner said and the other has not come to yet. */
 class Side {
-  readonly events: Event[] = []
+  #events: Event[] = []
+  #first = 0
   /** Units of the first event that are done with. */
   done = 0
   /** Where the units began that it drops now. */
@@ -30,8 +31,22 @@ class Side {
   /** The findings that were told last; the newest, which may go on, first. */
   told: { readonly from: number; to: number; goesOn: boolean }[] = []
 
+  get next(): Event | undefined {
+    return this.#events[this.#first]
+  }
+
+  add(event: Event): void {
+    this.#events.push(event)
+  }
+
+  shift(): void {
+    if (++this.#first < 1024 && this.#first < this.#events.length) return
+    this.#events = this.#events.slice(this.#first)
+    this.#first = 0
+  }
+
   pass(at: number, units: number): void {
-    const [event] = this.events
+    const event = this.next
     if (!event || isPoint(event)) return
     if (event.kind === 'keep') {
       this.dropsFrom = undefined
@@ -42,14 +57,14 @@ class Side {
     }
     this.done += units
     if (this.done < lengthOf(event)) return
-    this.events.shift()
+    this.shift()
     this.done = 0
   }
 
   /** Whether what it told last has a part of `from` to `to`. */
   covers(from: number, to: number): boolean {
     return this.told.some((one) => {
-      const end = one.goesOn && this.events[0]?.kind === 'drop' ? Infinity : one.to
+      const end = one.goesOn && this.next?.kind === 'drop' ? Infinity : one.to
       return one.from < Math.max(to, from + 1) && end > from
     })
   }
@@ -81,9 +96,9 @@ export class Union {
     this.reads = this.#input(this.#reads)
   }
 
-  #input({ events }: Side): Sink {
+  #input(side: Side): Sink {
     const add = (event: Event): void => {
-      events.push(event)
+      side.add(event)
       this.#settle(false)
     }
     return {
@@ -101,15 +116,15 @@ export class Union {
 
   #settle(final: boolean): void {
     for (;;) {
-      const [stands] = this.#stands.events
-      const [reads] = this.#reads.events
+      const stands = this.#stands.next
+      const reads = this.#reads.next
       // Whether findings overlap is known when both have come here.
       if (!final && (!stands || !reads)) return
       if (stands && isPoint(stands)) {
-        this.#stands.events.shift()
+        this.#stands.shift()
         this.#tell(stands, this.#stands, this.#reads)
       } else if (reads && isPoint(reads)) {
-        this.#reads.events.shift()
+        this.#reads.shift()
         this.#tell(reads, this.#reads, this.#stands)
       } else if (stands && reads) {
         const left = lengthOf(stands) - this.#stands.done
