@@ -2,7 +2,10 @@ import * as fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { hasBase64 } from './base64.ts'
 import { fold, isFoldable, unfinishedFrom } from './fold.ts'
+import { Inspector } from './inspector.ts'
 import { compileMask } from './mask.ts'
+import { Scanner, type Sink } from './scan.ts'
+import { createTables, matchersFor } from './tables.ts'
 import { examples, noisyText, places, split, testKeys } from './testing.ts'
 import { builtinNames } from './types.ts'
 
@@ -184,6 +187,36 @@ test.each([
     expect(out).toContain('[REDACTED:')
     expect(out).not.toContain(secret)
   }
+})
+
+/** Marks each code unit that is dropped. */
+function recording() {
+  const dropped: boolean[] = []
+  const sink: Sink = {
+    keep: (_text, from, to) => dropped.push(...Array.from({ length: to - from }, () => false)),
+    drop: (units) => dropped.push(...Array.from({ length: units }, () => true)),
+    found: () => undefined,
+    mark: () => undefined,
+  }
+  return { dropped, sink }
+}
+
+test('whatever a plain scan drops is dropped, and every unit is decided on once', () => {
+  const tables = createTables(matchersFor(builtinNames, new Map()))
+  fc.assert(
+    fc.property(encoded, places, (text, cuts) => {
+      const plain = recording()
+      new Scanner(tables, plain.sink, () => 'none', 0).whole(text)
+      const inspected = recording()
+      const inspector = new Inspector(tables, inspected.sink, () => 'none', 0)
+      for (const piece of split(text, cuts)) inspector.push(piece)
+      inspector.end()
+      expect(inspected.dropped).toHaveLength(text.length)
+      for (const [at, drop] of plain.dropped.entries())
+        if (drop) expect(inspected.dropped[at], `${text.slice(at)} at ${at}`).toBe(true)
+    }),
+    { numRuns: 1500 },
+  )
 })
 
 test('both ways of finding one value give one replacement', () => {
