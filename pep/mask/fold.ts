@@ -40,6 +40,7 @@ function asciiForms(): Map<number, string> {
 }
 
 const STAR = 42
+const BACKSLASH = 92
 
 const forms = asciiForms()
 
@@ -118,6 +119,8 @@ export function unfinishedFrom(text: string): number {
   const { length } = text
   let stars = length
   while (stars > 0 && text.charCodeAt(stars - 1) === STAR) stars--
+  // The first is escaped, and no half of a pair.
+  if (stars < length && text.charCodeAt(stars - 1) === BACKSLASH) stars++
   // Pairs are taken from the left.
   if ((length - stars) % 2 === 1) return length - 1
   const from = Math.max(0, length - MOST_UNFINISHED)

@@ -131,6 +131,9 @@ test('a sequence that is folded is never cut in two', () => {
     '&#x00040;',
     '\\_',
     '**',
+    '\\**',
+    '\\***',
+    '\\****',
   ]
   for (const sequence of sequences) {
     for (let at = 1; at < sequence.length; at++) {
