@@ -115,7 +115,7 @@ export const escaped = (text: string): string =>
 export class JsonStringSink implements Sink {
   /** What can go out, latin1. */
   out = ''
-  /** Whether anything was replaced since `start`. */
+  /** Whether anything was replaced or left out since `start`. */
   touched = false
   #raw = ''
   #widths: readonly number[] | undefined
@@ -147,6 +147,7 @@ export class JsonStringSink implements Sink {
   }
 
   drop(units: number): void {
+    this.touched = true
     this.#take(units)
   }
 
