@@ -179,15 +179,24 @@ function jsonChannel(parts: ReplyParts, type: string, field: string): Channel {
   const masker: ByteMasker = parts.mask.json()
   const decoder = new StringDecoder('utf8')
   let empty = true
+  /** Of a surrogate pair, which is no character without the other. */
+  let half = ''
   return {
     type,
     field,
     push(text) {
       empty &&= text === ''
-      return decoder.write(masker.push(Buffer.from(text)))
+      const all = half + text
+      half = /[\ud800-\udbff]$/.exec(all)?.[0] ?? ''
+      return decoder.write(masker.push(Buffer.from(all.slice(0, all.length - half.length))))
     },
     // A tool without arguments may send no JSON at all.
-    end: () => (empty ? '' : decoder.write(masker.end()) + decoder.end()),
+    end: () =>
+      empty
+        ? ''
+        : decoder.write(masker.push(Buffer.from(half))) +
+          decoder.write(masker.end()) +
+          decoder.end(),
     tally: () => parts.findings.add(masker.counts, parts.altering),
   }
 }

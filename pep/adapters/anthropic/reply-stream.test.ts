@@ -218,6 +218,19 @@ describe('secrets elsewhere', () => {
     )
   })
 
+  test('the input of a tool at the provider may be cut inside of a character', async () => {
+    const reply = Buffer.concat([
+      start(),
+      blockStart(0, { type: 'server_tool_use', id: 'srvtoolu_1', name: 'x', input: {} }),
+      delta(0, 'input_json_delta', { partial_json: '{"query": "so \ud83d' }),
+      delta(0, 'input_json_delta', { partial_json: '\ude00"}' }),
+      blockStop(0),
+      end('end_turn'),
+    ])
+    const { out } = await play(replyParts(), [reply])
+    expect(read(out).content[0]?.['input']).toEqual({ query: 'so \u{1F600}' })
+  })
+
   test('an error event is masked and the outcome is on record before it', async () => {
     const error = event('error', { error: { type: 'overloaded_error', message: `by ${EMAIL}` } })
     const { out, outcomes, outAtOutcome } = await play(replyParts(), [
