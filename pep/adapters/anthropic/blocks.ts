@@ -65,6 +65,8 @@ function streamBlock(parts: ReplyParts, index: number, content: JsonObject): Blo
   // By field: whatever deltas it comes in, it is one text to its reader.
   const channels = new Map<string, Channel>()
   const content_type = String(content['type'])
+  /** Fields that a signature ended: what followed would be looked at without what came before. */
+  const sealed = new Set<string>()
 
   function channel(type: string, field: string): Channel {
     let known = channels.get(field)
@@ -102,6 +104,7 @@ function streamBlock(parts: ReplyParts, index: number, content: JsonObject): Blo
     const { type, ...fields } = change
     // The signature ends the thinking: what was held of it goes first.
     const before = type === 'signature_delta' ? flush() : []
+    if (type === 'signature_delta') channels.forEach(({ field }) => sealed.add(field))
     const { type: _type, index: _index, delta: _delta, ...others } = event
     const masked = maskFields(type, fields)
     const around = maskObject(parts, others)
@@ -128,6 +131,7 @@ function streamBlock(parts: ReplyParts, index: number, content: JsonObject): Blo
         typeof value === 'string' &&
         (isSigned(field, { type }) || !isFixed(field, fields, value))
       ) {
+        if (sealed.has(field)) throw new ReplyCut('a block goes on behind its signature')
         const text = channel(type, field).push(value)
         out[field] = text
         same &&= text === value

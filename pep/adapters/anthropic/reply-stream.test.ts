@@ -280,6 +280,21 @@ describe('secrets elsewhere', () => {
     expect(message.content.at(-1)?.['text']).toContain('decision decision-1')
   })
 
+  test('thinking that goes on behind its signature cuts the reply, for a secret could be on both sides', async () => {
+    const reply = Buffer.concat([
+      start(),
+      blockStart(0, { type: 'thinking', thinking: '', signature: '' }),
+      delta(0, 'thinking_delta', { thinking: 'it is 4111 1111 ' }),
+      delta(0, 'signature_delta', { signature: 'abc' }),
+      delta(0, 'thinking_delta', { thinking: '1111 1111, so' }),
+      blockStop(0),
+      end('end_turn'),
+    ])
+    const { out, outcomes } = await play(replyParts(), [reply])
+    expect(read(out).content[0]?.['thinking']).toBe('it is 4111 1111 ')
+    expect(outcomes).toEqual([{ result: 'cut', reason: 'a block goes on behind its signature' }])
+  })
+
   test('a finding in thinking passes on record when the mask only observes', async () => {
     const parts = replyParts([{ detectors: ['email'], style: 'redact', observe: true }])
     const reply = Buffer.concat([
