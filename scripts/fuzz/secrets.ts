@@ -195,25 +195,15 @@ const planted: fc.Arbitrary<Piece> = fc.record({
     { weight: 1, arbitrary: fc.constantFrom(...formNames) },
   ),
 })
-const plain: fc.Arbitrary<Piece> = fc.record({
-  secret: fc.constantFrom(...known.keys()),
-  form: fc.constant<FormName>('plain'),
-})
 const repeated: fc.Arbitrary<Piece> = fc.record({ of: noise, times: fc.nat(300) })
 
-const piecesOf = (secret: fc.Arbitrary<Piece>): fc.Arbitrary<Piece[]> =>
-  fc.array(
-    fc.oneof(
-      { weight: 5, arbitrary: noise },
-      { weight: 3, arbitrary: secret },
-      { weight: 1, arbitrary: repeated },
-    ),
-    { maxLength: 8 },
-  )
-
-/** Text in which secrets may be in any form. */
-export const pieces = piecesOf(planted)
-/** Text in which secrets are as they are. */
-export const plainPieces = piecesOf(plain)
+export const pieces: fc.Arbitrary<Piece[]> = fc.array(
+  fc.oneof(
+    { weight: 5, arbitrary: noise },
+    { weight: 3, arbitrary: planted },
+    { weight: 1, arbitrary: repeated },
+  ),
+  { maxLength: 8 },
+)
 
 export const places = fc.array(fc.nat(5000), { maxLength: 8 })

@@ -80,6 +80,9 @@ async function unreadableBySdk(out: Buffer): Promise<string | undefined> {
 
 const seen = (played: Played): string => seenIn(played.out, [readLoose(played.out).strings])
 
+const uncut = (blocks: Reply['parts']): Reply['parts'] =>
+  blocks.map((block) => ({ ...block, cuts: [] }))
+
 const streamed = target({
   name: 'stream',
   runs: 40,
@@ -95,6 +98,12 @@ const streamed = target({
     if (isCut(whole) && !thinks && ending === 'message_stop')
       throw new Broken('a reply as the API sends it is cut', whole.outcomes[0]?.reason)
     same('a split changes what the client sees', view(await run(cutAt(bytes, cuts))), view(whole))
+    if (!isCut(whole) && reply.between.length === 0) {
+      // A reply that is cut is cut at an event, and other events stand at places among the deltas.
+      const { bytes: otherwise } = send({ ...reply, parts: uncut(reply.parts) })
+      const undivided = await run([otherwise])
+      same('other deltas change what the client sees', view(undivided), view(whole))
+    }
     if (bytes.length < 4000) {
       const single = await run(cutAt(bytes, [...bytes.keys()]))
       same('a split into bytes changes what the client sees', view(single), view(whole))
