@@ -1,4 +1,5 @@
 import { parseArgs } from 'node:util'
+import { detect } from './bench/detect.ts'
 import { engine } from './bench/engine.ts'
 import { mask } from './bench/mask.ts'
 import { memory } from './bench/memory.ts'
@@ -17,6 +18,7 @@ const suites: Readonly<Record<string, (report: Report) => Promise<void>>> = {
   stream,
   mask,
   turns,
+  detect,
   memory,
 }
 
@@ -30,6 +32,7 @@ Measures this machine and prints medians and ratios; every suite when none is na
   stream   time added to each event, text held back, memory of 2,000 streams at once
   mask     MB/s of the mask engine, clean and with findings
   turns    a conversation of 4 MB that is sent again with one message more ÷ its first time
+  detect   precision and recall of each detector on test/corpus, and recall of each form
   memory   resident memory of \`npm start\` at rest and over 100,000 requests
 
   --json   one object a line: { suite, metric, unit, ours, peer, peer_name, ratio, goal, met }

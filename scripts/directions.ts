@@ -78,7 +78,11 @@ const rules: IForbiddenRuleType[] = [
   {
     name: 'production-code-never-imports-tests',
     severity: 'error',
-    from: { path: '^(pdp|pep|identity|scripts)/', pathNot: '\\.test\\.ts$' },
+    // Precision and recall are figures of the corpus, which the tests hold.
+    from: {
+      path: '^(pdp|pep|identity|scripts)/',
+      pathNot: '\\.test\\.ts$|^scripts/bench/detect\\.ts$',
+    },
     to: { path: '(^test/|\\.test\\.ts$)' },
   },
   { name: 'no-cycles', severity: 'error', from: {}, to: { circular: true } },

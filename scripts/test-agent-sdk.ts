@@ -5,6 +5,8 @@ import { buildBundle } from './build-bundle.ts'
 import { type AgentSdk, type Answer, loadAgentSdk } from './dev/agent-sdk.ts'
 import { type Approver, logInApprover } from './dev/approver.ts'
 import { type Instance, startInstance } from './dev/instance.ts'
+import { startTap, type Tap, type Tapped } from './dev/tap.ts'
+import { startSelf } from './leakcheck/self.ts'
 
 /*
  * Runs the real Claude Agent SDK through a gateway of its own, in front of the stand-in for Claude.
@@ -43,6 +45,7 @@ try {
     credentials(trial)
     await session(trial, masked)
     await approvals(trial)
+    await untouched(sdk, instance)
   } finally {
     await instance.close()
   }
@@ -80,6 +83,34 @@ async function set(sdk: AgentSdk, instance: Instance): Promise<Trial> {
   const ask: Trial['ask'] = (prompt, signal) =>
     sdk.ask(prompt, { ...gateway, ...(signal && { signal }) })
   return { instance, approver, token, ask }
+}
+
+/** Where policy masks nothing, a tap on each side of the gateway sees the same bytes. */
+async function untouched(sdk: AgentSdk, { stand_ins }: Instance): Promise<void> {
+  const { url, credential } = stand_ins.claude
+  const behind = await startTap(new URL(url))
+  const self = await startSelf(behind.url, { masked: false, credential: credential.value })
+  const front = await startTap(self.target)
+  try {
+    const home = join(folder, 'untouched')
+    await mkdir(home)
+    for (const prompt of ['Please list.', 'Who is my contact?'])
+      await sdk.ask(prompt, { url: front.url, token: self.token, folder: home, env: process.env })
+    const messages = ({ exchanges }: Tap): Tapped[] =>
+      exchanges.filter(({ target }) => target.startsWith('/v1/messages'))
+    const [sent, came] = [messages(front), messages(behind)]
+    const same = (part: 'asked' | 'answered'): boolean =>
+      sent.length > 1 &&
+      sent.length === came.length &&
+      sent.every((one, at) => came[at] !== undefined && one[part].equals(came[at][part]))
+    const sizes = sent.map(({ asked, answered }) => `${asked.length}/${answered.length}`).join(' ')
+    check('what the SDK sends arrives byte by byte where policy allows', same('asked'), sizes)
+    check('what Claude streams arrives byte by byte where policy allows', same('answered'), sizes)
+  } finally {
+    await front.close()
+    await self.stop()
+    await behind.close()
+  }
 }
 
 async function masksAcrossDeltas({ ask }: Trial): Promise<Answer> {

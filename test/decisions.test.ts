@@ -197,6 +197,15 @@ const anthropic = fc.record({
 const tool = fc.record({
   name: mostly('Bash', fc.constantFrom('Read', 'mcp__docs__search')),
   input: fc.dictionary(fc.constantFrom('command', 'sql'), fc.constantFrom('ls', 'DROP  TABLE a')),
+  paths: mostly<object[]>([], fc.constant([{ path: '~/.ssh/id_rsa', op: 'read' }])),
+  hosts: mostly<object[]>(
+    [],
+    fc.constantFrom(
+      [{ host: 'one.example.com', by: 'curl', sends: true }],
+      [{ host: '?', by: 'git', sends: true }],
+      [{ host: '169.254.169.254', by: 'WebFetch', sends: false }],
+    ),
+  ),
 })
 const shell = fc.record({
   commands: fc.array(
@@ -214,7 +223,23 @@ const shell = fc.record({
     { maxLength: 1 },
   ),
   undetermined: list('eval'),
+  code: list('python'),
 })
+
+const sql = fc.record({
+  statements: fc.array(
+    fc.record({
+      kind: fc.constantFrom('select', 'drop', 'delete', 'copy'),
+      tables: list('users'),
+      writes: fc.boolean(),
+      has_where: fc.boolean(),
+      functions: list('pg_read_file'),
+    }),
+    { maxLength: 2 },
+  ),
+  undetermined: list('syntax'),
+})
+const names = <T extends object>(record: T) => Object.keys(record) as (keyof T)[]
 
 const ask = (name: string, connection: string, facts: fc.Arbitrary<object>) =>
   fc
@@ -231,7 +256,14 @@ const ask = (name: string, connection: string, facts: fc.Arbitrary<object>) =>
 const request = fc.oneof(
   ask('http.request', 'orders', fc.record({ ...common, http })),
   ask('anthropic.messages.create', 'model', fc.record({ ...common, anthropic })),
-  ask('anthropic.tool_use', 'model', fc.record({ ...common, tool, shell })),
+  ask(
+    'anthropic.tool_use',
+    'model',
+    fc.record(
+      { ...common, tool, shell, sql },
+      { requiredKeys: ['tool', 'shell', ...names(common)] },
+    ),
+  ),
 )
 
 test('opa and the engine agree on requests put together at random', async () => {

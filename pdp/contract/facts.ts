@@ -49,6 +49,27 @@ export const anthropicFacts = z.strictObject({
   token_estimate: z.int().nonnegative(),
 })
 
+/** A file that a tool call names. */
+export const filePath = z.strictObject({
+  /**
+   * Normalised: `/a/./b/../c` is `/a/c`, the home folder is `~`, `\\` is `/`, a relative path keeps a leading `../`.
+   * Case is kept, and so is a variable (`$DIR/a`) or a glob; a glob that fits a well-known file names that as well.
+   */
+  path: z.string(),
+  /** `unknown`: the call may do any of them. */
+  op: z.enum(['read', 'write', 'delete', 'execute', 'unknown']),
+})
+
+/** A host that a tool call would reach. */
+export const reachedHost = z.strictObject({
+  /** Lower case, without port; `?` when it cannot be told. */
+  host: z.string(),
+  /** The program or the tool that reaches it. */
+  by: z.string(),
+  /** Whether data of the caller's goes there: a body, an uploaded file, what a command printed. */
+  sends: z.boolean(),
+})
+
 /** A tool call the model asks the agent's harness to make. */
 export const toolFacts = z.strictObject({
   name: z.string(),
@@ -60,6 +81,10 @@ export const toolFacts = z.strictObject({
    * characters; others past 8 Ki, and then `incomplete` says so.
    */
   input: z.record(z.string(), z.string()),
+  /** Files that its fields and its command name. */
+  paths: z.array(filePath),
+  /** Hosts that its fields and its command name. */
+  hosts: z.array(reachedHost),
 })
 
 /** One simple command of a shell script, after quotes are removed and wrappers are looked through. */
@@ -82,6 +107,61 @@ export const shellFacts = z.strictObject({
   substitutions: z.int().nonnegative(),
   /** Parts whose effect cannot be determined: expansions as a command name, `eval`, decode-and-run, … */
   undetermined: z.array(z.string()),
+  /**
+   * Programs in languages that are not parsed, unless they are plainly harmless: `python` for `python -c '…'`, and
+   * `written file` for a file that the script writes and then runs.
+   */
+  code: z.array(z.string()),
+})
+
+export const sqlKind = z.enum([
+  'select',
+  'insert',
+  'update',
+  'delete',
+  'merge',
+  'truncate',
+  /** Also ALTER TABLE … DROP COLUMN. */
+  'drop',
+  'create',
+  'alter',
+  /** Also REVOKE. */
+  'grant',
+  'copy',
+  'do',
+  'call',
+  /** SET, RESET and SHOW. */
+  'set',
+  'transaction',
+  'other',
+])
+
+/** One SQL statement; one that changes data inside another (`WITH x AS (DELETE …)`) is a statement of its own. */
+export const sqlStatement = z.strictObject({
+  kind: sqlKind,
+  /** Lower case, qualified as they were written; names of common table expressions are none. */
+  tables: z.array(z.string()),
+  /** Columns that it names, lower case, without their tables; `*` for all of them. */
+  columns: z.array(z.string()).optional(),
+  /** Whether it changes anything, as far as its text tells: also a SELECT of a function that is known to. */
+  writes: z.boolean(),
+  /** Whether an UPDATE or DELETE says which rows; `WHERE true` does not. */
+  has_where: z.boolean(),
+  /** Functions that it calls, lower case, without `pg_catalog`. */
+  functions: z.array(z.string()),
+  /** What COPY reads or writes beside the table: a file or a program of the server, or the client's own streams. */
+  copies: z.enum(['file', 'program', 'client']).optional(),
+})
+
+/** SQL in a tool call, by PostgreSQL's own grammar. */
+export const sqlFacts = z.strictObject({
+  statements: z.array(sqlStatement),
+  /**
+   * Why more may run than the statements say: `syntax` (not parsed), `dialect` (databases read it in several ways), `code`
+   * (DO, EXECUTE, text that a function runs), `script` (only running tells the text), `file` (it is in a file),
+   * `client command` (of psql and the like).
+   */
+  undetermined: z.array(z.string()),
 })
 
 export const facts = z.strictObject({
@@ -97,6 +177,7 @@ export const facts = z.strictObject({
   anthropic: anthropicFacts.optional(),
   tool: toolFacts.optional(),
   shell: shellFacts.optional(),
+  sql: sqlFacts.optional(),
 })
 
 export type HttpFacts = z.infer<typeof httpFacts>
@@ -104,4 +185,8 @@ export type AnthropicFacts = z.infer<typeof anthropicFacts>
 export type ToolFacts = z.infer<typeof toolFacts>
 export type ShellCommand = z.infer<typeof shellCommand>
 export type ShellFacts = z.infer<typeof shellFacts>
+export type FilePath = z.infer<typeof filePath>
+export type ReachedHost = z.infer<typeof reachedHost>
+export type SqlStatement = z.infer<typeof sqlStatement>
+export type SqlFacts = z.infer<typeof sqlFacts>
 export type Facts = z.infer<typeof facts>

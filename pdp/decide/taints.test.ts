@@ -58,7 +58,13 @@ function fetches(session: string, label?: string): DecisionRequest {
         phrases: [],
         paths: {},
         incomplete: [],
-        tool: { name: 'WebFetch', input_bytes: 40, input: { url: 'https://example.com/' } },
+        tool: {
+          name: 'WebFetch',
+          input_bytes: 40,
+          input: { url: 'https://example.com/' },
+          paths: [],
+          hosts: [],
+        },
       },
     },
   }

@@ -2,7 +2,7 @@ import { createHmac } from 'node:crypto'
 import type { MaskObligation } from '../../pdp/contract/obligation.ts'
 import type { CustomDetector } from '../../pdp/contract/profile.ts'
 import { ContentCache, type Place } from '../mask/content-cache.ts'
-import { compileMask, type Mask } from '../mask/mask.ts'
+import { compileMask, type Mask, type MaskedTexts, maskSeveral } from '../mask/mask.ts'
 import { createRestorer, type Restorer } from '../mask/restore.ts'
 import { sessionTokens } from '../mask/tokens.ts'
 import type { Counts } from '../mask/types.ts'
@@ -27,6 +27,8 @@ export type Masking = {
   readonly altering: ReadonlySet<string>
   /** Masks a whole text; one that came before is not looked through again. */
   readonly whole: (text: string, place?: Place) => MaskedText
+  /** The same of texts that are parts of one. */
+  readonly several: (texts: readonly string[]) => MaskedTexts
 }
 
 /** A text that was masked as a whole. */
@@ -70,6 +72,10 @@ export function createMasks(secret: Uint8Array): Masks {
   const kept = new Map<string, Masking>()
   // Of all masks, each under a number of its own.
   const texts = new ContentCache<MaskedText>(({ out = '' }) => 128 + 2 * out.length, CACHE_BYTES)
+  const joined = new ContentCache<MaskedTexts>(
+    ({ outs }) => outs.reduce((sum, out) => sum + 2 * out.length + 32, 128),
+    CACHE_BYTES,
+  )
   let compiled = 0
   // Whoever has the secret and the session has the key: every instance, as long as the session lasts.
   const tokensOf = (session: string) =>
@@ -95,6 +101,7 @@ export function createMasks(secret: Uint8Array): Masks {
       mask,
       whole: (text, place) =>
         text.length < WORTH_KEEPING ? make(text) : texts.of(text, purpose, make, place),
+      several: (parts) => joined.of(JSON.stringify(parts), purpose, () => maskSeveral(mask, parts)),
       ruled: rules.length > 0,
       fields: rules.some((rule) => !rule.observe && (rule.fields?.length ?? 0) > 0),
       altering,

@@ -1,10 +1,20 @@
+import { argumentCommands, isCommandLine } from './shell-arguments.ts'
+import { commandCode, programInput } from './shell-code.ts'
+import { commandFiles } from './shell-files.ts'
 import { afterOptions, expand, unquoted } from './shell-flags.ts'
+import { gitRuns } from './shell-git.ts'
+import { commandHosts } from './shell-hosts.ts'
+import { commandOptions } from './shell-options.ts'
+import { commandSql } from './shell-sql.ts'
 import { type ShellState, type Stdin, UNKNOWN } from './shell-state.ts'
 import {
   containers,
   execOptions,
   interpreterName,
   interpreters,
+  loginShells,
+  programName,
+  runsValue,
   scriptOptions,
   shells,
   sshValued,
@@ -17,6 +27,10 @@ export type CommandAnalysis = {
   /** Describes one simple command and what it runs in turn. */
   readonly run: (words: readonly Token[], wrappers: readonly string[], stdin: Stdin) => void
 }
+
+/** Most wrappers in front of one command, and most words of it. */
+const MAX_WRAPPERS = 32
+const MAX_WORDS = 4096
 
 type Rest = {
   readonly args: readonly Token[]
@@ -32,15 +46,21 @@ export function createAnalysis(
   function run(words: readonly Token[], wrappers: readonly string[], stdin: Stdin): void {
     const [head, ...args] = words
     if (head === undefined) return
+    if (wrappers.length > MAX_WRAPPERS || words.length > MAX_WORDS)
+      return state.incomplete('too many words')
     const split = head.behind !== undefined && state.assigned.has(head.behind)
     if (head.program === undefined || head.program === '' || split) {
       state.undetermined('command name')
       record('?', args, wrappers)
       return
     }
-    if (wrapped(head.program, args, wrappers, stdin)) return
-    record(head.program, args, wrappers)
-    consider(head.program, { args, wrappers, stdin })
+    if (/[\u00ad\u200b-\u200f\u2060-\u2064\ufeff]/.test(head.program))
+      state.undetermined('hidden characters')
+    if (head.value.includes('/')) state.path(head.value, 'execute')
+    const name = programName(head.program)
+    if (wrapped(name, args, wrappers, stdin)) return
+    record(name, args, wrappers, stdin)
+    consider(name, { args, wrappers, stdin })
   }
 
   /** Looks through `sudo`, `env`, … to what they run. */
@@ -54,6 +74,7 @@ export function createAnalysis(
     if (wrapper === undefined) return false
     const split = splitWrapper(wrapper, args)
     if (split === 'prints') return false
+    for (const word of args) setsCode(word.value)
     for (const text of split.scripts) script(text, name, stdin)
     if (split.unknown) state.undetermined(`options of ${name}`)
     if (split.command.length === 0) return false
@@ -73,10 +94,32 @@ export function createAnalysis(
     return true
   }
 
-  function record(name: string, args: readonly Token[], wrappers: readonly string[]): void {
+  /** `env LD_PRELOAD=x ls` */
+  function setsCode(word: string): void {
+    const [, variable = '', value = ''] = /^(\w+)=(.*)$/s.exec(word) ?? []
+    if (runsValue(variable, value)) state.undetermined(`${variable} is set`)
+  }
+
+  function record(
+    name: string,
+    args: readonly Token[],
+    wrappers: readonly string[],
+    stdin: Stdin = UNKNOWN,
+  ): void {
     const { words, flags, unknown } = expand(args, state.variables)
     if (unknown) state.undetermined(`flags of ${name}`)
-    state.command({ name, args: words, flags, wrappers: [...wrappers] })
+    const fits = state.command({
+      name,
+      args: words,
+      flags,
+      wrappers: [...state.around, ...wrappers],
+    })
+    if (!fits) return
+    commandFiles(name, args, stdin, state)
+    commandHosts(name, args, stdin, state)
+    commandSql(name, args, stdin, state, (text) => walk(text, UNKNOWN))
+    commandCode(name, args, state)
+    commandOptions(name, args, stdin, state)
   }
 
   function script(text: Token, name: string, stdin: Stdin): void {
@@ -86,7 +129,7 @@ export function createAnalysis(
 
   function consider(name: string, rest: Rest): void {
     const { args, wrappers, stdin } = rest
-    if (shells.has(name)) return shell(name, args, stdin)
+    if (shells.has(name)) return state.inside(wrappers, () => shell(name, args, stdin))
     if (name === 'eval') return joined('eval', args, stdin)
     if (name === 'trap' && args[0] && !/^(-|$|-[lp])$/.test(args[0].value))
       return script(args[0], name, stdin)
@@ -95,13 +138,25 @@ export function createAnalysis(
     if (name === 'ssh') return ssh(args, stdin)
     if (name === 'watch') return joined(name, afterOptions(args, 'n'), stdin)
     if (name === 'at' || name === 'batch') return reads('sh', stdin)
-    if (name === 'git') return git(rest)
+    if (name === 'git')
+      return gitRuns(args, {
+        script: (text) => script(text, name, stdin),
+        command: (words) => run(words, [name], stdin),
+        joined: (words) => joined(name, words, stdin),
+        unknown: () => state.undetermined('git runs a program of its configuration'),
+      })
     if (/^(g|m|n)?awk$/.test(name)) return awk(args)
     if (name === 'parallel' && args.every((word) => word.value.startsWith('-')))
       return reads('parallel', stdin)
     options(name, rest)
     interpreter(name, args, stdin)
-    if (containers.has(name)) suffixes(name, args, wrappers, stdin)
+    if (containers.has(name)) return suffixes(name, args, wrappers, stdin)
+    // Without a command of its own, what they read is the script.
+    if (loginShells.has(name) && !args.some((word) => word.value.includes('c'))) reads(name, stdin)
+    const hidden = argumentCommands(name, args)
+    for (const words of hidden.commands) run(words, [...wrappers, name], stdin)
+    for (const text of hidden.scripts)
+      state.inside([...wrappers, name], () => script(text, name, stdin))
   }
 
   function shell(name: string, args: readonly Token[], stdin: Stdin): void {
@@ -115,10 +170,14 @@ export function createAnalysis(
       }
       if (/^-[a-zA-Z]*c[a-zA-Z]*$/.test(value)) {
         const text = args.slice(k + 1).find((next) => !/^[-+][a-zA-Z]/.test(next.value))
+        if (text) state.positional(args.slice(args.indexOf(text) + 2))
         if (text) script(text, name, stdin)
         return
       }
-      if (/^-[a-zA-Z]*s[a-zA-Z]*$/.test(value)) return reads(name, stdin)
+      if (/^-[a-zA-Z]*s[a-zA-Z]*$/.test(value)) {
+        state.positional(args.slice(k + 1))
+        return reads(name, stdin)
+      }
       if (value === '--' || (/^[-+]./.test(value) && !word.dynamic)) continue
       return operand(name, word, stdin)
     }
@@ -127,17 +186,19 @@ export function createAnalysis(
 
   /** The file that an interpreter is to run. */
   function operand(name: string, word: Token, stdin: Stdin): void {
+    state.path(word.value, 'execute')
     if (word.process) {
       state.fed(name)
       state.undetermined(`${name} runs what another command writes`)
-    } else if (/^(-|\/dev\/stdin|\/dev\/fd\/\d+|\/proc\/self\/fd\/\d+)$/.test(word.value)) {
-      reads(name, stdin)
-    }
+    } else if (/^(-|\/dev\/stdin|\/(dev|proc\/self)\/fd\/0)$/.test(word.value)) reads(name, stdin)
+    // Other descriptors are not followed.
+    else if (/^\/(dev|proc\/[^/]+)\/fd\//.test(word.value)) reads(name, UNKNOWN)
   }
 
   /** A shell that takes its script from standard input. */
   function reads(name: string, stdin: Stdin): void {
     if (stdin.kind === 'none') return
+    if (stdin.kind === 'file') return state.path(stdin.path, 'execute')
     state.fed(name)
     if (stdin.kind === 'literal') walk(stdin.text, UNKNOWN)
     else state.undetermined(`${name} runs what another command writes`)
@@ -148,12 +209,12 @@ export function createAnalysis(
     if (elsewhere === undefined) return
     if (args.some((word) => elsewhere.test(word.value))) return
     const file = args.find((word) => !word.value.startsWith('-') || word.value === '-')
-    if (file?.process) state.fed(name)
-    else if (
-      (file === undefined || /^(-|\/dev\/stdin|\/dev\/fd\/\d+)$/.test(file.value)) &&
-      stdin.kind !== 'none'
-    )
+    const reads = file === undefined || /^(-|\/dev\/stdin|\/dev\/fd\/\d+)$/.test(file.value)
+    if (reads && stdin.kind === 'file') state.path(stdin.path, 'execute')
+    else if (file?.process || (reads && stdin.kind !== 'none')) {
       state.fed(name)
+      programInput(name, reads ? stdin : UNKNOWN, state)
+    } else if (file && !reads) state.path(file.value, 'execute')
   }
 
   function joined(name: string, args: readonly Token[], stdin: Stdin): void {
@@ -181,32 +242,6 @@ export function createAnalysis(
     else joined('ssh', remote, stdin)
   }
 
-  /** What git runs for its caller: aliases given on the command line, rebase, bisect, submodules. */
-  function git({ args, stdin }: Rest): void {
-    for (const [k, word] of args.entries()) {
-      const bang = /^(?:--config-env=)?alias\.[^=]*=!/.exec(word.value)
-      if (bang) script({ ...word, value: word.value.slice(bang[0].length) }, 'git', stdin)
-      const exec = /^--exec=(.*)$/s.exec(word.value)
-      if (exec) script({ ...word, value: exec[1] ?? '' }, 'git', stdin)
-      const next = args[k + 1]
-      if ((word.value === '-x' || word.value === '--exec') && next) script(next, 'git', stdin)
-      if (
-        /^(core\.(sshCommand|pager|editor|fsmonitor|hooksPath)|.*\.(cmd|textconv|command))=/i.test(
-          word.value,
-        )
-      )
-        state.undetermined('git runs a program of its configuration')
-      if (word.value === 'foreach')
-        joined(
-          'git',
-          args.slice(k + 1).filter((w) => w.value !== '--recursive'),
-          stdin,
-        )
-      if (word.value === 'run' && args[k - 1]?.value === 'bisect')
-        run(args.slice(k + 1), ['git'], stdin)
-    }
-  }
-
   function awk(args: readonly Token[]): void {
     const runs = /system\s*\(|\|\s*&?\s*(getline|")|"\s*\|/
     if (args.some((word) => runs.test(word.value))) state.undetermined('awk runs a command')
@@ -218,7 +253,8 @@ export function createAnalysis(
     const forCommands = execOptions.get(name) ?? []
     for (const [k, word] of args.entries()) {
       const [option, ...value] = word.value.split('=')
-      if (forScripts.includes(option ?? '')) {
+      const letters = /^-[a-zA-Z]*c$/.test(word.value) && forScripts.includes('-c')
+      if (letters || forScripts.includes(option ?? '')) {
         const text = value.length > 0 ? { ...word, value: value.join('=') } : args[k + 1]
         if (text) script(text, name, stdin)
       }
@@ -243,13 +279,17 @@ export function createAnalysis(
     for (const [k, word] of args.entries()) {
       if (word.value.startsWith('-') || word.program === undefined || word.value.includes('='))
         continue
-      if (tried >= 8) break
+      // Options' values count as well; a command could hide behind them.
+      if (tried >= 32) {
+        state.incomplete(`too many arguments of ${name}`)
+        break
+      }
       tried += 1
       const rest = args.slice(k + 1)
-      record(word.program, rest, [...wrappers, name])
+      record(word.program, rest, [...wrappers, name], stdin)
       if (shells.has(word.program)) shell(word.program, rest, stdin)
+      if (isCommandLine(word)) script(word, name, stdin)
     }
-    if (args.length > 64) state.incomplete(`too many arguments of ${name}`)
   }
 
   return { run }

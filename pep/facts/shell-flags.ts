@@ -12,7 +12,6 @@ export function expand(
   const add = (value: string): void => {
     words.push(value)
     if (!ended) for (const flag of splitFlags(value)) flags.add(flag)
-    if (value === '--') ended = true
   }
   for (const word of args) {
     if (!ended && word.dynamic && word.value.startsWith('-') && !/^--[\w-]+=/.test(word.value))
@@ -20,6 +19,8 @@ export function expand(
     // Braces make words: `-{r,f}` is `-r -f`.
     if (!ended && word.pattern && /^-.*[{]|[{,]-/.test(word.value)) unknown = true
     add(word.value)
+    // A variable that may be `--` may be something else as well.
+    if (word.value === '--') ended = true
     for (const name of word.dynamic ? word.variables : [])
       for (const value of variables.get(name) ?? []) value.split(/\s+/).filter(Boolean).forEach(add)
   }

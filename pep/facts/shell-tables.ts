@@ -90,6 +90,8 @@ export const shells: ReadonlySet<string> = new Set([
   'dash',
   'zsh',
   'ksh',
+  'csh',
+  'tcsh',
   'ash',
   'mksh',
   'rbash',
@@ -149,12 +151,52 @@ export const containers: ReadonlySet<string> = new Set([
 export const sshValued = 'BbcDEeFIiJLlmOoPpRSWw'
 
 /** Variables whose value the shell, or what it starts, runs. */
-export const codeVariables: ReadonlySet<string> = new Set([
-  'BASH_ENV',
-  'ENV',
-  'PROMPT_COMMAND',
-  'LD_PRELOAD',
-  'DYLD_INSERT_LIBRARIES',
-  'GIT_SSH_COMMAND',
-  'GIT_EXTERNAL_DIFF',
+const codeVariables =
+  /^(BASH_ENV|ENV|PROMPT_COMMAND|LD_PRELOAD|LD_AUDIT|DYLD_INSERT_LIBRARIES|GIT_SSH|GIT_SSH_COMMAND|GIT_EXTERNAL_DIFF|GIT_PROXY_COMMAND|GIT_ASKPASS|SSH_ASKPASS|PERL5OPT|PERL5DB|RUBYOPT|PYTHONSTARTUP|PYTHONINSPECT|LESSOPEN|LESSCLOSE|BASH_FUNC_.*)$/
+/** Variables that name a program which others start. */
+const programVariables =
+  /^(PAGER|MANPAGER|GIT_PAGER|EDITOR|VISUAL|GIT_EDITOR|GIT_SEQUENCE_EDITOR|BROWSER|SYSTEMD_PAGER)$/
+const plainPrograms =
+  /^(cat|less|more|bat|head|tail|true|:|none|vi|vim|nano|code|emacs|)( -[\w-]+)*$/
+
+/** Whether something runs what a variable is set to. */
+export function runsValue(variable: string, value: string): boolean {
+  if (codeVariables.test(variable)) return true
+  if (programVariables.test(variable))
+    return !plainPrograms.test(value.replace(/^(['"])(.*)\1$/s, '$2'))
+  if (/^PS[0-4]$/.test(variable)) return /\$\(|`/.test(value)
+  return (
+    variable === 'NODE_OPTIONS' &&
+    /(-r|--(require|import|loader|experimental-loader))\b/.test(value)
+  )
+}
+
+/** What becomes another user, or enters a place, and starts a shell there when no command is given. */
+export const loginShells: ReadonlySet<string> = new Set([
+  'su',
+  'sudo',
+  'doas',
+  'newgrp',
+  'sg',
+  'chroot',
+  'unshare',
+  'nsenter',
+  'script',
+  'machinectl',
 ])
+
+/** Programs that rules know by name, which file systems that fold case find in capitals as well. */
+const folded: ReadonlySet<string> = new Set([
+  ...wrappers.keys(),
+  ...shells,
+  ...containers,
+  ...'rm rmdir find git curl wget dd shred truncate psql mysql nc ssh scp rsync cat python python3 node perl ruby php'.split(
+    ' ',
+  ),
+])
+
+/** The name that rules know a program by: `RM` and `rm.exe` are `rm`. */
+export function programName(program: string): string {
+  const name = program.toLowerCase().replace(/\.(exe|cmd|bat)$/, '')
+  return folded.has(name) || name.startsWith('mkfs') ? name : program
+}

@@ -10,6 +10,8 @@ export type Token = {
   readonly pattern: boolean
   /** Whether it is, or holds, `<(…)` or `>(…)`. */
   readonly process: boolean
+  /** Whether it holds what a command prints. */
+  readonly computed: boolean
   /** Base name of the program it names; `undefined` when that cannot be told. */
   readonly program: string | undefined
   /** An unquoted variable in front of `program`, whose value could make other words of it. */
@@ -24,6 +26,7 @@ export const literal = (value: string): Token => ({
   dynamic: false,
   pattern: false,
   process: false,
+  computed: false,
   program: baseName(value),
   behind: undefined,
   variables: [],
@@ -38,6 +41,7 @@ export function toToken(argument: CommandArgument): Token {
     dynamic: inner.some((token) => token.dynamic),
     pattern: false,
     process: inner.some((token) => token.process),
+    computed: inner.some((token) => token.computed),
     program: undefined,
     behind: undefined,
     variables: inner.flatMap((token) => token.variables),
@@ -53,6 +57,9 @@ export function wordToken(word: Word): Token {
     dynamic,
     pattern,
     process: parts.some((part) => part.type === 'ProcessSubstitution'),
+    computed: parts.some(
+      (part) => part.type === 'CommandExpansion' || part.type === 'ProcessSubstitution',
+    ),
     ...(dynamic || pattern
       ? literalTail(word.parts ?? [])
       : { program: baseName(word.value), behind: undefined }),

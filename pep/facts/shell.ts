@@ -10,10 +10,10 @@ import {
   type SyntaxNode,
   type Word,
 } from 'unbash'
-import type { ShellFacts } from '../../pdp/contract/facts.ts'
 import { type CommandAnalysis, createAnalysis } from './shell-commands.ts'
-import { NONE, ShellState, type Stdin, UNKNOWN } from './shell-state.ts'
-import { codeVariables } from './shell-tables.ts'
+import { NONE, type ScriptFacts, ShellState, type Stdin, UNKNOWN } from './shell-state.ts'
+import { hostOf } from './hosts.ts'
+import { runsValue } from './shell-tables.ts'
 import { assignedWords, type Token, toToken, wordToken } from './shell-words.ts'
 
 /** Longest script that is parsed, UTF-16 code units. */
@@ -27,8 +27,10 @@ const MAX_SCRIPT = 64 * 1024
  * Not seen: what another program does with its arguments in a language of its own (`python -c`, `sed`, `tar
  * --to-command`), and what is in files that the script runs.
  */
-export function shellFacts(script: string): { facts: ShellFacts; incomplete: string[] } {
+export function shellFacts(script: string): ScriptFacts {
   const state = new ShellState()
+  // Text that reads in another order than it runs.
+  if (/[\u202a-\u202e\u2066-\u2069]/.test(script)) state.undetermined('hidden characters')
   try {
     createWalk(state)(script, NONE)
   } catch {
@@ -40,7 +42,7 @@ export function shellFacts(script: string): { facts: ShellFacts; incomplete: str
 }
 
 /** Facts of a command that is given as words, not as a script. */
-export function argvFacts(words: readonly string[]): { facts: ShellFacts; incomplete: string[] } {
+export function argvFacts(words: readonly string[]): ScriptFacts {
   return shellFacts(words.map((word) => `'${word.replaceAll("'", `'\\''`)}'`).join(' '))
 }
 
@@ -100,14 +102,27 @@ function createWalk(state: ShellState): Walk {
       children(node, stdin)
     },
     Assignment(node, stdin) {
-      if (codeVariables.has(node.name)) state.undetermined(`${node.name} is set`)
+      if (assignedWords(node).some((word) => runsValue(node.name, word.value)))
+        state.undetermined(`${node.name} is set`)
+      for (const word of assignedWords(node).map(wordToken))
+        if (/[~/\\]|^\./.test(word.value) && !/\s|:\/\//.test(word.value))
+          state.path(word.value, 'unknown')
       children(node, stdin)
     },
     Redirect(node, stdin) {
       const fd = node.descriptor?.type === 'FileDescriptor' ? String(node.descriptor.value) : ''
+      redirect(node.operator, node.target?.value)
       state.redirect(`${fd}${node.operator}`, node.target === undefined ? '?' : node.target.value)
       children(node, stdin)
     },
+  }
+
+  function redirect(operator: string, target: string | undefined): void {
+    if (target === undefined || /^(\d+-?|-)$/.test(target)) return
+    const [, host] = /^\/dev\/(?:tcp|udp)\/([^/]*)/.exec(target) ?? []
+    if (host !== undefined) state.host(hostOf(host), 'redirect', operator !== '<')
+    if (operator.includes('>')) state.wrote(target)
+    else if (operator === '<') state.path(target, 'read')
   }
 
   function substitution(
@@ -116,7 +131,9 @@ function createWalk(state: ShellState): Walk {
   ): void {
     state.substitution()
     if (node.script === undefined) state.undetermined('substitution')
+    state.substituting += 1
     children(node, stdin)
+    state.substituting -= 1
   }
 
   function syntax(script: Node<'Script'>): void {
@@ -127,8 +144,11 @@ function createWalk(state: ShellState): Walk {
 
   function pipeline(node: Pipeline, stdin: Stdin): void {
     let fed = stdin
-    for (const part of node.commands) {
+    for (const [k, part] of node.commands.entries()) {
+      const used = k < node.commands.length - 1 ? 1 : 0
+      state.substituting += used
       visit(part, fed)
+      state.substituting -= used
       fed = part.type === 'Command' ? output(part) : UNKNOWN
     }
   }
@@ -150,7 +170,10 @@ function redirected(redirects: readonly Redirection[], stdin: Stdin): Stdin {
     else if (one.type === 'HereString') fed = one.target ? given(wordToken(one.target)) : UNKNOWN
     else if (one.operator === '<' || one.operator === '<>')
       // A file is what it is, like a script that is run by name; `< <(…)` is a pipe.
-      fed = one.target && wordToken(one.target).process ? UNKNOWN : NONE
+      fed =
+        one.target && wordToken(one.target).process
+          ? UNKNOWN
+          : { kind: 'file', path: one.target?.value ?? '?' }
     else if (one.operator === '<&') fed = UNKNOWN
   }
   return fed
@@ -197,8 +220,10 @@ function collectValues(script: Script, state: ShellState): void {
   const visit = (node: SyntaxNode): void => {
     if (node.type === 'Assignment') assign(node, state)
     else if (node.type === 'For' || node.type === 'Select') loop(node, state)
-    else if (node.type === 'Function') functions.add(node.name.value)
-    else if (node.type === 'Command' && node.name)
+    else if (node.type === 'Function') {
+      functions.add(node.name.value)
+      if (callsOf(node, node.name.value) > 1) state.undetermined('fork bomb')
+    } else if (node.type === 'Command' && node.name)
       calls.push([node.name.value, node.args.map(toToken)])
     forEachChild(node, visit)
   }
@@ -224,7 +249,17 @@ const loop = (node: Node<'For' | 'Select'>, state: ShellState): void =>
 function give(name: string, words: readonly Word[], state: ShellState): void {
   state.assigned.add(name)
   for (const word of words) {
-    const { value } = wordToken(word)
+    const { value, computed, variables } = wordToken(word)
+    if (computed || variables.some((one) => state.computed.has(one))) state.computed.add(name)
     if (/(^|\s)-/.test(value)) state.assign(name, value)
   }
+}
+
+/** How often a function calls itself. */
+function callsOf(node: SyntaxNode, name: string): number {
+  let count = node.type === 'Command' && node.name?.value === name ? 1 : 0
+  forEachChild(node, (child) => {
+    count += callsOf(child, name)
+  })
+  return count
 }

@@ -1,11 +1,18 @@
-import type { ShellFacts, ToolFacts } from '../../pdp/contract/facts.ts'
-import { argvFacts, shellFacts } from './shell.ts'
+import type { ShellFacts, SqlFacts, ToolFacts } from '../../pdp/contract/facts.ts'
+import { createPathList } from './file-paths.ts'
+import { createHostList } from './hosts.ts'
+import type { ScriptFacts } from './shell-state.ts'
+import { sqlFacts } from './sql.ts'
+import { inputHosts, inputPaths, inputSql } from './tool-inputs.ts'
+import { toolScript } from './tool-shell.ts'
 
 /** What a tool call is known by. */
 export type ToolCallFacts = {
   readonly tool: ToolFacts
   /** Set for Bash, and for every tool that takes a `command`. */
   readonly shell?: ShellFacts
+  /** Set when there is SQL in its fields or its command. */
+  readonly sql?: SqlFacts
   readonly incomplete: readonly string[]
 }
 
@@ -30,7 +37,10 @@ const MAX_FIELDS = 64
 /** @param bytes size of the input as it was written. */
 export function toolFacts(name: string, input: unknown, bytes: number): ToolCallFacts {
   const incomplete: string[] = []
-  const shell = shellOf(name, input, incomplete)
+  const script = toolScript(name, input, incomplete)
+  const shell = script?.facts
+  const { paths, hosts } = reached(name, input, script, incomplete)
+  const sql = databases(name, input, script, incomplete)
   const fields: Record<string, string> = {}
   let room = ROOM
   for (const [field, value] of isRecord(input) ? Object.entries(input) : []) {
@@ -54,25 +64,48 @@ export function toolFacts(name: string, input: unknown, bytes: number): ToolCall
       ...(mcp && { mcp: { server: mcp[1] ?? '', tool: mcp[2] ?? '' } }),
       input_bytes: bytes,
       input: fields,
+      paths,
+      hosts,
     },
     ...(shell && { shell }),
-    incomplete,
+    ...(sql && { sql }),
+    incomplete: [...new Set(incomplete)],
   }
 }
 
-function shellOf(name: string, input: unknown, incomplete: string[]): ShellFacts | undefined {
-  const bash = name.toLowerCase() === 'bash'
-  const command = isRecord(input) ? input['command'] : undefined
-  // Bash without a command restarts or reads its shell; it runs nothing.
-  if (command === undefined) return bash ? shellFacts('').facts : undefined
-  const words = Array.isArray(command) && command.every((word) => typeof word === 'string')
-  if (typeof command !== 'string' && !words) {
-    if (bash) incomplete.push('tool.input.command: not text')
-    return undefined
+function reached(
+  name: string,
+  input: unknown,
+  script: ScriptFacts | undefined,
+  incomplete: string[],
+): Pick<ToolFacts, 'paths' | 'hosts'> {
+  const say = (why: string): void => void incomplete.push(`tool.${why}`)
+  const files = createPathList(say)
+  const places = createHostList(say)
+  if (isRecord(input)) {
+    inputPaths(name, input, files)
+    inputHosts(name, input, places)
   }
-  const parsed = typeof command === 'string' ? shellFacts(command) : argvFacts(command)
-  incomplete.push(...parsed.incomplete)
-  return parsed.facts
+  return {
+    paths: [...files.paths, ...(script?.paths ?? [])],
+    hosts: [...places.hosts, ...(script?.hosts ?? [])],
+  }
+}
+
+function databases(
+  name: string,
+  input: unknown,
+  script: ScriptFacts | undefined,
+  incomplete: string[],
+): SqlFacts | undefined {
+  const texts = [...(isRecord(input) ? inputSql(name, input) : []), ...(script?.sql ?? [])]
+  const unseen = script?.sqlUndetermined ?? new Set<string>()
+  if (texts.length === 0 && unseen.size === 0) return undefined
+  const found = sqlFacts(texts, unseen)
+  incomplete.push(...found.incomplete)
+  const { statements, undetermined } = found.facts
+  // What only might have been SQL was none.
+  return statements.length + undetermined.length > 0 ? found.facts : undefined
 }
 
 const isRecord = (value: unknown): value is Readonly<Record<string, unknown>> =>

@@ -8,6 +8,10 @@ const LEAST_LINE = 60
 /** Four characters are three bytes; where the first one is depends on what stands in front. */
 const ALIGNMENTS = [0, 1, 2, 3]
 
+/** Fewer are enough before padding, which words have not. */
+const LEAST_PADDED = 10
+const PAD = 61
+
 const CR = 13
 const LF = 10
 /** The six bits of each character in both alphabets (RFC 4648 §4, §5); 64: none. */
@@ -72,9 +76,14 @@ export class Base64Sink implements Sink {
     this.#sink.drop(units)
   }
 
-  found(matcher: Matcher, value: string | undefined): void {
+  found(matcher: Matcher, value: string | undefined, read: boolean): void {
     this.flush()
-    this.#sink.found(matcher, value)
+    this.#sink.found(matcher, value, read)
+  }
+
+  mark(): void {
+    this.flush()
+    this.#sink.mark()
   }
 
   /** The text ends here, or something else stands here. */
@@ -91,9 +100,11 @@ export class Base64Sink implements Sink {
 
   /** Keeps what is before the next run, and what is too short for one. */
   #seek(text: string, from: number, to: number): number {
-    const start = longRun(text, from, to)
+    const long = longRun(text, from, to)
+    const padded = paddedRun(text, from, long)
+    const start = padded ?? long
     if (start > from) this.#sink.keep(text, from, start)
-    if (to - start >= LEAST) {
+    if (to - start >= LEAST || padded !== undefined) {
       this.#begin()
       return start
     }
@@ -113,7 +124,14 @@ export class Base64Sink implements Sink {
       this.#begin()
       this.#goOn(begin, 0, LEAST)
     } else if (at < to) {
-      this.#endShort()
+      if (isPadded(this.#short.length, text.charCodeAt(at))) {
+        const padded = this.#short
+        this.#short = ''
+        this.#begin()
+        this.#goOn(padded, 0, padded.length)
+      } else {
+        this.#endShort()
+      }
     }
     return at
   }
@@ -191,52 +209,92 @@ function longRun(text: string, from: number, to: number): number {
   return at
 }
 
+const isPadded = (length: number, next: number): boolean =>
+  next === PAD && length >= LEAST_PADDED && length % 4 >= 2
+
+/** Where a run begins that is short but padded. */
+function paddedRun(text: string, from: number, to: number): number | undefined {
+  for (
+    let pad = text.indexOf('=', from);
+    pad !== -1 && pad < to;
+    pad = text.indexOf('=', pad + 1)
+  ) {
+    let start = pad
+    while (start > from && isBase64(text.charCodeAt(start - 1))) start--
+    while (start < pad && !begins(text.charCodeAt(start))) start++
+    if (isPadded(pad - start, PAD)) return start
+  }
+  return undefined
+}
+
 /** Whether a text has a run that is worth decoding. */
-export const hasBase64 = (text: string): boolean =>
-  text.length - longRun(text, 0, text.length) >= LEAST
+export function hasBase64(text: string): boolean {
+  const { length } = text
+  const long = longRun(text, 0, length)
+  return length - long >= LEAST || paddedRun(text, 0, long) !== undefined
+}
 
 /** As in `strings(1)`: so many characters of text in a row are no accident. */
 const LEAST_TEXT = 8
 /** Stands for a byte that is no text. */
 const NO_TEXT = '\u0001'
 
-/** ASCII, UTF-8 past it, and the zeros of UTF-16. */
-const isText = (byte: number): boolean =>
-  byte > 127 ? byte >= 0xa0 || byte < 0xc0 : byte >= 32 ? byte !== 127 : TEXT_CONTROLS.has(byte)
+/** The zeros of UTF-16 among them. */
 const TEXT_CONTROLS = new Set([0, 9, 10, 13])
+
+/** A code unit of the decoded text, and how many bytes it was. */
+type Unit = { readonly char: string; readonly bytes: number }
 
 /** Decodes runs whose first whole byte begins `skip` characters behind their first one. */
 class Alignment implements Sink {
-  readonly #sink: Sink
+  readonly #sink: Sink | Alignment
   readonly #decoded: Decoded
   readonly #skip: number
   /** Characters that nothing was decided on, breaks of lines included. */
   #raw = ''
-  /** Characters that came, and that went out or were dropped, breaks not counted. */
-  #chars = 0
+  /** Place in the run: characters that came, those before a finding included. */
+  #place = 0
+  /** Since the run began or went on behind a finding: characters in front of the first byte, and those decided on. */
+  #lead: number
+  #leadLeft: number
   #charsDone = 0
   /** Bits of characters that no whole byte was made of yet. */
   #bits = 0
   #bitCount = 0
+  /** Bytes that were decided on, and those of each undecided unit of the decoded text. */
   #bytesDone = 0
+  #widths: number[] = []
+  #width = 0
+  /** Bytes of a character that is not whole. */
+  #partial: number[] = []
   /** Text that may be too short to be any. */
-  #text = ''
+  #text: Unit[] = []
   #isText = false
 
-  constructor(sink: Sink, decoded: (sink: Sink) => Decoded, skip: number) {
+  constructor(sink: Sink | Alignment, decoded: (sink: Sink) => Decoded, skip: number) {
     this.#sink = sink
-    this.#skip = skip
+    this.#skip = this.#lead = this.#leadLeft = skip
     this.#decoded = decoded({
       keep: (_text, from, to) => {
-        this.#bytesDone += to - from
+        this.#count(to - from)
         this.#keepDone()
       },
-      drop: (bytes) => {
-        this.#bytesDone += bytes
-        const gone = this.#take(this.#skip + Math.ceil((this.#bytesDone * 8) / 6))
-        if (gone !== '') this.#sink.drop(gone.length)
+      drop: (units) => {
+        // What ends in front of the value is none of it.
+        this.#keepDone()
+        const before = this.#charsDone
+        this.#count(units)
+        const gone = this.#take(this.#lead + Math.ceil((this.#bytesDone * 8) / 6))
+        if (gone === '') return
+        if (this.#sink instanceof Alignment)
+          this.#sink.skipped(gone.length, this.#charsDone - before)
+        else this.#sink.drop(gone.length)
       },
-      found: (matcher, value) => this.#sink.found(matcher, value),
+      found: (matcher, value) => {
+        this.#keepDone()
+        this.#sink.found(matcher, value, true)
+      },
+      mark: () => undefined,
     })
   }
 
@@ -246,76 +304,159 @@ class Alignment implements Sink {
 
   keep(text: string, from: number, to: number): void {
     this.#raw += from === 0 && to === text.length ? text : text.slice(from, to)
-    let bytes = ''
+    let units = ''
     for (let at = from; at < to; at++) {
       const value = values[text.charCodeAt(at)] ?? 64
-      if (value === 64 || this.#chars++ < this.#skip) continue
+      if (value === 64) continue
+      this.#place++
+      if (this.#leadLeft > 0) {
+        this.#leadLeft--
+        continue
+      }
       this.#bits = ((this.#bits << 6) | value) & 0xffff
       this.#bitCount += 6
       if (this.#bitCount < 8) continue
       this.#bitCount -= 8
-      bytes += this.#readable((this.#bits >> this.#bitCount) & 0xff)
+      units += this.#readable((this.#bits >> this.#bitCount) & 0xff)
     }
-    if (bytes !== '') this.#decoded.push(bytes)
+    if (units !== '') this.#decoded.push(units)
     else this.#keepDone()
   }
 
-  /** What is found in another alignment ends the run for this one. */
   drop(units: number): void {
     this.end()
     this.#sink.drop(units)
   }
 
-  found(matcher: Matcher, value: string | undefined): void {
+  found(matcher: Matcher, value: string | undefined, read: boolean): void {
+    this.#endText()
+    this.#sink.found(matcher, value, read)
+  }
+
+  /** Another alignment found a value in so many characters of so many units; this one goes on behind it. */
+  skipped(units: number, chars: number): void {
+    this.#endText()
+    this.#place += chars
+    this.#lead = this.#leadLeft = (((this.#skip - this.#place) % 4) + 4) % 4
+    if (this.#sink instanceof Alignment) this.#sink.skipped(units, chars)
+    else this.#sink.drop(units)
+  }
+
+  mark(): void {
     this.end()
-    this.#sink.found(matcher, value)
+    this.#sink.mark()
   }
 
   end(): void {
-    if (this.#text !== '') this.#decoded.push(NO_TEXT.repeat(this.#text.length))
-    this.#decoded.end()
-    // Characters that hold no whole byte.
-    const rest = this.#raw
+    this.#endText()
     this.#start()
-    if (rest !== '') this.#sink.keep(rest, 0, rest.length)
   }
 
   reset(): void {
+    this.#endBytes()
     this.#start()
     this.#decoded.reset('')
   }
 
   #start(): void {
-    this.#raw = this.#text = ''
-    this.#isText = false
-    this.#chars = this.#charsDone = this.#bits = this.#bitCount = this.#bytesDone = 0
+    this.#raw = ''
+    this.#place = 0
+    this.#lead = this.#leadLeft = this.#skip
   }
 
-  /** The text of bytes, as soon as it is known to be text. */
-  #readable(byte: number): string {
-    if (!isText(byte)) {
-      const before = this.#text.length
-      this.#text = ''
-      this.#isText = false
-      return NO_TEXT.repeat(before + 1)
+  /** No more of what is decoded belongs together. */
+  #endText(): void {
+    const units = this.#noTextUnits() + this.#partial.map(() => this.#noText(1)).join('')
+    if (units !== '') this.#decoded.push(units)
+    this.#decoded.end()
+    // Characters that hold no whole byte.
+    const rest = this.#raw
+    this.#raw = ''
+    this.#endBytes()
+    if (rest !== '') this.#sink.keep(rest, 0, rest.length)
+  }
+
+  #endBytes(): void {
+    this.#charsDone = this.#bits = this.#bitCount = this.#bytesDone = this.#width = 0
+    this.#lead = this.#leadLeft = (((this.#skip - this.#place) % 4) + 4) % 4
+    this.#widths = []
+    this.#partial = []
+    this.#text = []
+    this.#isText = false
+  }
+
+  #count(units: number): void {
+    for (let k = 0; k < units; k++) this.#bytesDone += this.#widths[this.#width++] ?? 1
+    if (this.#width > 1024) {
+      this.#widths = this.#widths.slice(this.#width)
+      this.#width = 0
     }
-    const char = String.fromCharCode(byte)
-    if (this.#isText) return char
-    this.#text += char
-    if (this.#text.length < LEAST_TEXT) return ''
-    const text = this.#text
-    this.#text = ''
-    this.#isText = true
-    return text
+  }
+
+  /** The text of a byte, as soon as it is known to be text. */
+  #readable(byte: number): string {
+    if (this.#partial.length === 0 && byte < 0x80) return this.#unit(byte, 1)
+    this.#partial.push(byte)
+    const [lead = 0] = this.#partial
+    const need = lead >= 0xf0 ? 4 : lead >= 0xe0 ? 3 : lead >= 0xc2 ? 2 : 1
+    const goesOn = this.#partial.slice(1).every((one) => (one & 0xc0) === 0x80)
+    if (need > 1 && goesOn && this.#partial.length < need) return ''
+    const bytes = this.#partial
+    this.#partial = []
+    const char = need > 1 && goesOn ? Buffer.from(bytes).toString('utf8') : ''
+    if (char !== '' && char !== '\ufffd') return this.#text8(char, bytes.length)
+    // The last may begin something else.
+    const last = bytes.length > 1 ? bytes.pop() : undefined
+    const broken = this.#noTextUnits() + bytes.map(() => this.#noText(1)).join('')
+    return last === undefined ? broken : broken + this.#readable(last)
+  }
+
+  #unit(byte: number, bytes: number): string {
+    const text = byte >= 32 ? byte !== 127 : TEXT_CONTROLS.has(byte)
+    if (text) return this.#text8(String.fromCharCode(byte), bytes)
+    return this.#noTextUnits() + this.#noText(bytes)
+  }
+
+  #text8(char: string, bytes: number): string {
+    const units = Array.from({ length: char.length }, (_, at) => ({
+      char: char.charAt(at),
+      bytes: at === 0 ? bytes : 0,
+    }))
+    if (!this.#isText) {
+      this.#text.push(...units)
+      if (this.#text.length < LEAST_TEXT) return ''
+      this.#isText = true
+      const text = this.#text
+      this.#text = []
+      return text.map((unit) => this.#tell(unit)).join('')
+    }
+    return units.map((unit) => this.#tell(unit)).join('')
+  }
+
+  #tell({ char, bytes }: Unit): string {
+    this.#widths.push(bytes)
+    return char
+  }
+
+  #noText(bytes: number): string {
+    this.#isText = false
+    return this.#tell({ char: NO_TEXT, bytes })
+  }
+
+  /** What was too short for text. */
+  #noTextUnits(): string {
+    const short = this.#text
+    this.#text = []
+    return short.map(({ bytes }) => this.#noText(bytes)).join('')
   }
 
   /** A character goes out when all of its bits have been decided on. */
   #keepDone(): void {
-    const out = this.#take(this.#skip + Math.floor((this.#bytesDone * 8) / 6))
+    const out = this.#take(this.#lead + Math.floor((this.#bytesDone * 8) / 6))
     if (out !== '') this.#sink.keep(out, 0, out.length)
   }
 
-  /** Takes the characters up to a place in the run. */
+  /** Takes the characters up to a place, counted as `#charsDone` is. */
   #take(upTo: number): string {
     let at = 0
     for (; this.#charsDone < upTo && at < this.#raw.length; at++)

@@ -44,9 +44,11 @@ export const isToken = (c: number): boolean => isAlnum(c) || c === 45 || c === 9
 /** A single one of these may stand between groups of digits: space, dash, and their no-break and typographic forms. */
 export const isGroupSeparator = (c: number): boolean =>
   c === 0x20 ||
+  // A blank, in the data of a form.
+  c === 0x2b ||
   c === 0x2d ||
   c === 0xa0 ||
-  c === 0x2007 ||
-  c === 0x2009 ||
+  (c >= 0x2000 && c <= 0x200a) ||
   c === 0x202f ||
-  (c >= 0x2010 && c <= 0x2014)
+  (c >= 0x2010 && c <= 0x2015) ||
+  c === 0x2212

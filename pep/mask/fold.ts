@@ -3,9 +3,9 @@
  * and `ada\_l@example.com` as what they stand for, so detectors are shown that.
  *
  * Folded: decimal digits of every script, full-width, small and mathematical forms of ASCII (Unicode NFKC); percent
- * escapes (RFC 3986 §2.1, also escaped up to three times), `\u0040` and `\x40`, numeric character references of HTML,
- * backslash escapes of Markdown. Left out: default-ignorable code points (UAX #44), NUL, marks that strike through or
- * frame what stands before them, and the `**` of Markdown.
+ * escapes (RFC 3986 §2.1, also escaped up to three times), `\u0040` and `\x40`, character references of HTML by number and
+ * those by name that values are written with, backslash escapes of Markdown. Left out: default-ignorable code points (UAX #44), NUL, marks that strike through or
+ * frame what stands before them, the `**` of Markdown and the `<wbr>` of HTML.
  */
 export type FoldedSink = {
   /** Text that stands for itself. */
@@ -38,9 +38,6 @@ function asciiForms(): Map<number, string> {
   }
   return forms
 }
-
-const STAR = 42
-const BACKSLASH = 92
 
 const forms = asciiForms()
 
@@ -84,6 +81,28 @@ function ranges(units: readonly number[]): string {
   return merged.map(([first, last]) => `${hex(first)}-${hex(last)}`).join('')
 }
 
+/** Named character references (HTML, §13.5) of what stands in values. */
+const entities: Readonly<Record<string, string>> = {
+  nbsp: ' ',
+  ensp: ' ',
+  emsp: ' ',
+  thinsp: ' ',
+  commat: '@',
+  period: '.',
+  plus: '+',
+  colon: ':',
+  sol: '/',
+  lowbar: '_',
+  equals: '=',
+  hyphen: '-',
+  dash: '-',
+  ndash: '-',
+  mdash: '-',
+  shy: '',
+  zwj: '',
+  zwnj: '',
+}
+
 const ignored = anyOf(ignoredCodes())
 const source = [
   '%(?:25){0,3}(?<percent>[0-7][0-9a-fA-F])',
@@ -91,8 +110,9 @@ const source = [
   '\\\\x(?<byte>[0-7][0-9a-fA-F])',
   '&#[xX](?<hex>[0-9a-fA-F]{1,6});',
   '&#(?<decimal>[0-9]{1,7});',
+  `&(?<entity>${Object.keys(entities).join('|')});`,
   '\\\\(?<mark>[_*.+@-])',
-  `(?<ignored>${ignored}|\\*\\*)`,
+  `(?<ignored>${ignored}|(?<![*\\\\])\\*\\*(?!\\*)|<wbr ?/?>)`,
   `(?<form>${anyOf(forms.keys())})`,
 ].join('|')
 const every = new RegExp(source, 'g')
@@ -100,7 +120,7 @@ const wholeIgnored = new RegExp(`^(?:${ignored})$`)
 
 /** What every sequence begins with: single units, since a pattern of these is the fastest. */
 const beginnings = new RegExp(
-  `%[0-7]|\\\\[ux_*.+@-]|&#|\\*\\*|[${ranges([
+  `%[0-7]|\\\\[ux_*.+@-]|&[#a-z]|\\*\\*|<wbr|[${ranges([
     ...new Set([...ignoredCodes(), ...forms.keys()].map((code) => firstUnit(code))),
   ])}]`,
 )
@@ -110,36 +130,38 @@ export const isFoldable = (text: string): boolean => beginnings.test(text)
 
 /** What may be the beginning of a sequence, at the end of a text. */
 const unfinished =
-  /(?:%(?:25){0,3}2?[0-7]?|\\(?:u[0-9a-fA-F]{0,3}|x[0-7]?)?|&(?:#(?:[xX][0-9a-fA-F]{0,6}|[0-9]{0,7}))?|[\ud800-\udbff])$/
+  /(?:%(?:25){0,3}2?[0-7]?|\\(?:u[0-9a-fA-F]{0,3}|x[0-7]?)?|&(?:#(?:[xX][0-9a-fA-F]{0,6}|[0-9]{0,7})|[a-z]{0,6})|<(?:w(?:br? ?\/?)?)?|(?<![*\\])\*{1,2}|[\ud800-\udbff])$/
 /** Such a beginning has so many units at most: of `&#x10FFFF;` and `%25252540` all but the last. */
 const MOST_UNFINISHED = 9
 
-/** @returns the index from which on a text must be seen together with what follows. */
-export function unfinishedFrom(text: string): number {
-  const { length } = text
-  let stars = length
-  while (stars > 0 && text.charCodeAt(stars - 1) === STAR) stars--
-  // The first is escaped, and no half of a pair.
-  if (stars < length && text.charCodeAt(stars - 1) === BACKSLASH) stars++
-  // Pairs are taken from the left.
-  if ((length - stars) % 2 === 1) return length - 1
-  const from = Math.max(0, length - MOST_UNFINISHED)
-  const end = unfinished.exec(text.slice(from))
-  return end === null ? length : from + end.index
+/**
+ * @param before the character in front of the text, if any.
+ * @returns the index from which on a text must be seen together with what follows.
+ */
+export function unfinishedFrom(text: string, before: string): number {
+  const from = Math.max(0, text.length - MOST_UNFINISHED)
+  const lead = from === 0 ? before : text.charAt(from - 1)
+  const found = unfinished.exec(lead + text.slice(from))
+  return found === null ? text.length : Math.max(from, from + found.index - lead.length)
 }
 
-/** Says how a text is read, in order; nothing of it is missing. */
-export function fold(text: string, sink: FoldedSink): void {
-  let from = 0
-  for (const match of text.matchAll(every)) {
+/**
+ * Says how a text is read, in order; nothing of it is missing.
+ * @param before the character in front of it, if any.
+ */
+export function fold(text: string, before: string, sink: FoldedSink): void {
+  const all = before + text
+  let from = before.length
+  every.lastIndex = from
+  for (let match = every.exec(all); match !== null; match = every.exec(all)) {
     const [found] = match
-    if (match.index > from) sink.same(text.slice(from, match.index))
+    if (match.index > from) sink.same(all.slice(from, match.index))
     const reading = readingOf(found, match.groups ?? {})
     if (reading === found) sink.same(found)
     else sink.reads(reading, found)
     from = match.index + found.length
   }
-  if (from < text.length) sink.same(from === 0 ? text : text.slice(from))
+  if (from < all.length) sink.same(from === 0 ? all : all.slice(from))
 }
 
 /** What a sequence stands for; empty for what is left out. */
@@ -151,12 +173,14 @@ function readingOf(
     byte,
     hex,
     decimal,
+    entity,
     mark,
     ignored,
   }: Readonly<Record<string, string | undefined>>,
 ): string {
   if (ignored !== undefined) return ''
   if (mark !== undefined) return mark
+  if (entity !== undefined) return entities[entity] ?? found
   const written = percent ?? unit ?? byte ?? hex
   const code =
     written !== undefined

@@ -1,6 +1,6 @@
 import type { Matcher } from './detectors/matcher.ts'
 import { PepMaskError } from './errors.ts'
-import type { Sink } from './scan.ts'
+import type { Replace, Sink } from './scan.ts'
 
 const QUOTE = 34
 const BACKSLASH = 92
@@ -115,56 +115,72 @@ export const escaped = (text: string): string =>
 export class JsonStringSink implements Sink {
   /** What can go out, latin1. */
   out = ''
-  /** Whether anything was replaced or left out since `start`. */
+  /** Whether anything was replaced since `start`. */
   touched = false
-  #raw = ''
-  #widths: readonly number[] | undefined
-  readonly #replace: (matcher: Matcher, value: string | undefined) => string
+  /** Bytes that nothing was decided on, piece by piece, with the bytes of each code unit where not all have one. */
+  #pieces: { readonly raw: string; readonly widths: readonly number[] | undefined }[] = []
+  #first = 0
+  /** Code units and bytes of the first piece that were decided on. */
+  #unit = 0
+  #byte = 0
+  readonly #replace: Replace
 
-  constructor(replace: (matcher: Matcher, value: string | undefined) => string) {
+  constructor(replace: Replace) {
     this.#replace = replace
   }
 
   start(): void {
-    this.out = this.#raw = ''
-    this.#widths = undefined
+    this.out = ''
+    this.#pieces = []
+    this.#first = this.#unit = this.#byte = 0
     this.touched = false
   }
 
-  /** The bytes of text that is about to be scanned; `units` of it. */
-  feed(raw: string, units: number, widths: readonly number[] | undefined): void {
-    if (this.#raw === '') {
-      this.#widths = widths
-    } else if (widths !== undefined || this.#widths !== undefined) {
-      const before = this.#widths ?? Array.from<number>({ length: this.#raw.length }).fill(1)
-      this.#widths = [...before, ...(widths ?? Array.from<number>({ length: units }).fill(1))]
-    }
-    this.#raw += raw
+  /** The bytes of text that is about to be scanned. */
+  feed(raw: string, widths: readonly number[] | undefined): void {
+    if (raw !== '') this.#pieces.push({ raw, widths })
   }
 
   keep(_text: string, from: number, to: number): void {
-    this.out += this.#take(to - from)
+    this.#take(to - from, (bytes) => (this.out += bytes))
   }
 
   drop(units: number): void {
-    this.touched = true
-    this.#take(units)
+    this.#take(units, () => undefined)
   }
 
-  found(matcher: Matcher, value: string | undefined): void {
+  mark(): void {}
+
+  found(matcher: Matcher, value: string | undefined, read: boolean): void {
     this.touched = true
-    this.out += escaped(this.#replace(matcher, value))
+    this.out += escaped(this.#replace(matcher, value, read))
   }
 
-  #take(units: number): string {
-    let bytes = units
-    if (this.#widths !== undefined) {
-      bytes = 0
-      for (let k = 0; k < units; k++) bytes += this.#widths[k] ?? 0
-      this.#widths = this.#widths.slice(units)
+  #take(units: number, each: (bytes: string) => void): void {
+    let left = units
+    while (left > 0) {
+      const piece = this.#pieces[this.#first]
+      if (piece === undefined) return
+      const { raw, widths } = piece
+      const had = (widths?.length ?? raw.length) - this.#unit
+      const taken = Math.min(left, had)
+      let bytes = taken
+      if (widths !== undefined) {
+        bytes = 0
+        for (let at = this.#unit; at < this.#unit + taken; at++) bytes += widths[at] ?? 0
+      }
+      each(raw.slice(this.#byte, this.#byte + bytes))
+      left -= taken
+      if (taken < had) {
+        this.#unit += taken
+        this.#byte += bytes
+        return
+      }
+      this.#unit = this.#byte = 0
+      if (++this.#first === this.#pieces.length || this.#first > 1024) {
+        this.#pieces = this.#pieces.slice(this.#first)
+        this.#first = 0
+      }
     }
-    const taken = this.#raw.slice(0, bytes)
-    this.#raw = this.#raw.slice(bytes)
-    return taken
   }
 }

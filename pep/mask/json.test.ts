@@ -278,15 +278,3 @@ test('a text that ends inside of a key is refused as one that ends anywhere else
   for (const json of ['{"', '{"a', '{"a":1,"b', '[1, {"a\\'])
     expect(() => mask([all], json)).toThrow(PepMaskError)
 })
-
-test('what is lost of a long row that stands for nothing is lost at every split', () => {
-  const bytes = Buffer.from(JSON.stringify({ a: '\u{e0041}'.repeat(40) }))
-  const whole = run([all], [bytes]).out
-  expect(whole.length).toBeLessThan(bytes.length)
-  expect(
-    run(
-      [all],
-      Array.from(bytes, (byte) => Uint8Array.of(byte)),
-    ).out,
-  ).toEqual(whole)
-})

@@ -1,4 +1,4 @@
-import { keyword } from './detectors/aws-key.ts'
+import { isKeyword } from './detectors/keywords.ts'
 import { PepMaskError } from './errors.ts'
 import type { Inspector } from './inspector.ts'
 import { type Container, OpenContainers } from './json-keys.ts'
@@ -204,7 +204,7 @@ export class JsonScanner {
     if (this.#dropping === undefined && this.#scan(part, at + 1, '')) {
       this.#put(at + 1, part.next, this.#open.maskedKey(container, this.#parts.sink.out))
     }
-    this.#context = keyword.test(part.text) ? `${part.text.slice(-64)}":"` : ''
+    this.#context = isKeyword(part.text) ? `${part.text.slice(-64)}":"` : ''
     this.#expect = 'colon'
     return part.next + 1
   }
@@ -241,7 +241,7 @@ export class JsonScanner {
     if (this.#replacing !== undefined) {
       this.#collect(part)
     } else if (this.#dropping === undefined) {
-      sink.feed(this.#s.slice(from, part.next), part.text.length, part.widths)
+      sink.feed(this.#s.slice(from, part.next), part.widths)
       inspector?.push(part.text)
       observer?.push(part.text)
       if (part.ended) {
@@ -305,7 +305,7 @@ export class JsonScanner {
     }
     if (inspector === undefined || (context === '' && inspector.isClean(part.text))) return false
     sink.start()
-    sink.feed(this.#s.slice(from, part.next), part.text.length, part.widths)
+    sink.feed(this.#s.slice(from, part.next), part.widths)
     inspector.reset(context)
     inspector.whole(part.text)
     return sink.touched

@@ -7,7 +7,7 @@ import { JsonStringSink } from './json-string.ts'
 import { FieldPaths, type FieldRule } from './json-path.ts'
 import { literalForms, LiteralMasker, literalMatcher } from './literal.ts'
 import { redacted, replacement, restorable } from './replace.ts'
-import type { ValueUse } from './scan.ts'
+import type { Replace, ValueUse } from './scan.ts'
 import { Inspector } from './inspector.ts'
 import { createTables, matchersFor, type Tables } from './tables.ts'
 import { count, CountingSink, TextMasker, TextSink } from './text.ts'
@@ -27,6 +27,29 @@ export type MaskOptions = {
   readonly keys: MaskKeys
   /** Most code units of one value that are held to hash, tokenise or show a part of it; a longer one is redacted. */
   readonly budgetUnits?: number
+}
+
+/** Texts that were masked as one. */
+export type MaskedTexts = { readonly outs: readonly string[]; readonly counts: Counts }
+
+/** Masks texts as parts of one: a value may begin in one and end in another. */
+export function maskSeveral(mask: Mask, texts: readonly string[]): MaskedTexts {
+  const masker = mask.text()
+  const outs: string[] = ['']
+  const take = (out: string): void => {
+    let from = 0
+    for (const mark of masker.marks) {
+      outs.push(outs.pop() + out.slice(from, mark), '')
+      from = mark
+    }
+    outs.push(outs.pop() + out.slice(from))
+  }
+  for (const [at, text] of texts.entries()) {
+    if (at > 0) take(masker.mark())
+    take(masker.push(text))
+  }
+  take(masker.end())
+  return { outs, counts: masker.counts }
 }
 
 /** Rules compiled once; each method makes a masker with state of its own, for one text, body or stream. */
@@ -112,12 +135,13 @@ const valueUse = {
 function createMask(plan: Plan): Mask {
   const styleOf = (matcher: Matcher): MaskStyle => plan.styles.get(matcher.name) ?? 'redact'
   const use = (matcher: Matcher): ValueUse => valueUse[styleOf(matcher)]
-  const replace = (matcher: Matcher, value: string | undefined): string => {
+  const replace: Replace = (matcher, value, read) => {
     const { name, partial } = matcher
     if (value !== undefined && plan.literals.some((literal) => value.includes(literal)))
       return redacted(name)
     if (plan.restorable.has(name) && styleOf(matcher) === 'token')
-      return restorable(name, value, plan.keys)
+      // Restored, it would not be what was there.
+      return read ? redacted(name) : restorable(name, value, plan.keys)
     return replacement(styleOf(matcher), name, value, plan.keys, partial)
   }
   const replaceField = (rule: FieldRule, value: string | undefined): string =>
@@ -139,9 +163,9 @@ function createMask(plan: Plan): Mask {
   }
   const json = (): ByteMasker => {
     const counts: Counts = {}
-    const sink = new JsonStringSink((matcher, value) => {
+    const sink = new JsonStringSink((matcher, value, read) => {
       count(counts, matcher.name)
-      return replace(matcher, value)
+      return replace(matcher, value, read)
     })
     const inspector = plan.jsonTables && new Inspector(plan.jsonTables, sink, use, plan.budget)
     const parts = {

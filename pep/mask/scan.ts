@@ -15,9 +15,17 @@ export type Sink = {
   keep(text: string, from: number, to: number): void
   /** `units` more belong to a finding. */
   drop(units: number): void
-  /** A finding; `value` is `undefined` where it is not needed or was too long to hold. Before or after its `drop`s. */
-  found(matcher: Matcher, value: string | undefined): void
+  /**
+   * A finding; `value` is `undefined` where it is not needed or was too long to hold. Before or after its `drop`s.
+   * @param read whether the value is what the text is read as, and not what stands there.
+   */
+  found(matcher: Matcher, value: string | undefined, read: boolean): void
+  /** What comes next belongs to another part of the text; see `Inspector.mark`. */
+  mark(): void
 }
+
+/** The text that stands for a finding; see `Sink.found`. */
+export type Replace = (matcher: Matcher, value: string | undefined, read: boolean) => string
 
 /** What `found` needs of a value; `shown`: parts of it will be shown. */
 export type ValueUse = 'none' | 'hidden' | 'shown'
@@ -67,6 +75,22 @@ export class Scanner {
   /** Code units that were pushed and neither kept nor dropped, and those of a value that is being collected. */
   get held(): number {
     return this.#buffer.length - this.#at + this.#valueUnits
+  }
+
+  /** Another scanner at the same place of the same text. */
+  clone(sink: Sink): Scanner {
+    const copy = new Scanner(this.#tables, sink, this.#use, this.#budget)
+    copy.#buffer = this.#buffer
+    copy.#at = this.#at
+    copy.#floor = this.#floor
+    copy.#from = this.#from
+    copy.#hotEnd = this.#hotEnd
+    copy.#open = this.#open
+    copy.#openStart = this.#openStart
+    copy.#value = this.#value && [...this.#value]
+    copy.#valueUnits = this.#valueUnits
+    copy.#failed = this.#failed
+    return copy
   }
 
   /** Starts over, as if `context` (see `CONTEXT`) had stood before the text. */
@@ -217,7 +241,11 @@ export class Scanner {
     const unit = s.charCodeAt(t)
     const matchers =
       (unit < 128 ? this.#tables.onlyHotStarts[unit] : undefined) ?? this.#tables.wideOnlyHotStarts
-    return this.#anyAt(matchers, s, t, final)
+    // The tables hold those that begin with this unit.
+    for (const matcher of matchers) {
+      if (matcher.match(s, t, final, this.#floor) !== NO) return true
+    }
+    return false
   }
 
   #anyAt(matchers: readonly Matcher[], s: string, j: number, final: boolean): boolean {
@@ -250,7 +278,7 @@ export class Scanner {
         end = this.#beyond(s, end, matcher.tail, final)
       if (end === MORE) {
         pending = true
-      } else if (end > best) {
+      } else if (end > best || (end > this.#at && matcher.tail !== undefined)) {
         best = end
         winner = matcher
         if (matcher.tail !== undefined) break
@@ -283,13 +311,13 @@ export class Scanner {
     }
     if (j > this.#at) this.#keepTo(s, j)
     if (matcher.tail === undefined) {
-      this.#sink.found(matcher, value)
+      this.#sink.found(matcher, value, false)
       this.#from = j + 1
     } else {
       this.#open = matcher
       this.#openStart = j
       if (value === undefined) {
-        this.#sink.found(matcher, undefined)
+        this.#sink.found(matcher, undefined, false)
       } else {
         this.#value = [s.slice(j, this.#at)]
         this.#valueUnits = this.#at - j
@@ -316,7 +344,7 @@ export class Scanner {
     const answer = matcher.tail?.(s, this.#at, final) ?? this.#at
     this.#consume(s, answer < 0 ? ~answer : answer)
     if (answer < 0) return false
-    if (this.#value !== undefined) this.#sink.found(matcher, this.#value.join(''))
+    if (this.#value !== undefined) this.#sink.found(matcher, this.#value.join(''), false)
     this.#open = this.#value = undefined
     this.#valueUnits = 0
     this.#from = Math.max(this.#openStart + 1, this.#at - LOOK_BACK)
@@ -330,7 +358,7 @@ export class Scanner {
       if (this.#valueUnits > this.#budget) {
         this.#value = undefined
         this.#valueUnits = 0
-        this.#sink.found(this.#open, undefined)
+        this.#sink.found(this.#open, undefined, false)
       } else {
         this.#value.push(s.slice(this.#at, end))
       }

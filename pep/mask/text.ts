@@ -1,7 +1,7 @@
 import type { Matcher } from './detectors/matcher.ts'
 import type { LiteralMasker } from './literal.ts'
 import type { Inspector } from './inspector.ts'
-import type { Sink } from './scan.ts'
+import type { Replace, Sink } from './scan.ts'
 import type { Counts } from './types.ts'
 
 /** What is found counts under its name. */
@@ -17,6 +17,7 @@ export class CountingSink implements Sink {
   }
   keep(): void {}
   drop(): void {}
+  mark(): void {}
   found(matcher: Matcher): void {
     count(this.counts, matcher.name)
   }
@@ -25,9 +26,11 @@ export class CountingSink implements Sink {
 /** A sink that builds the masked text. */
 export class TextSink implements Sink {
   out = ''
+  /** Where borders stand in `out`. */
+  marks: number[] = []
   readonly #counts: Counts
-  readonly #replace: (matcher: Matcher, value: string | undefined) => string
-  constructor(counts: Counts, replace: (matcher: Matcher, value: string | undefined) => string) {
+  readonly #replace: Replace
+  constructor(counts: Counts, replace: Replace) {
     this.#counts = counts
     this.#replace = replace
   }
@@ -35,9 +38,12 @@ export class TextSink implements Sink {
     this.out += from === 0 && to === text.length ? text : text.slice(from, to)
   }
   drop(): void {}
-  found(matcher: Matcher, value: string | undefined): void {
+  mark(): void {
+    this.marks.push(this.out.length)
+  }
+  found(matcher: Matcher, value: string | undefined, read: boolean): void {
     count(this.#counts, matcher.name)
-    this.out += this.#replace(matcher, value)
+    this.out += this.#replace(matcher, value, read)
   }
 }
 
@@ -45,6 +51,8 @@ export class TextSink implements Sink {
 export class TextMasker {
   /** Findings so far, those of observing rules included. */
   readonly counts: Counts
+  /** Where borders stand in what was returned last. */
+  marks: readonly number[] = []
   readonly #literals: LiteralMasker | undefined
   readonly #inspector: Inspector | undefined
   readonly #sink: TextSink
@@ -78,6 +86,22 @@ export class TextMasker {
     return this.#mask(this.#literals === undefined ? text : this.#literals.push(text), false)
   }
 
+  /**
+   * A border: what comes next is another part of the same text, and a value may stand on both sides.
+   * @returns what can go out now; once the border is in it, `marks` tells where.
+   */
+  mark(): string {
+    this.#observer?.end()
+    const before = this.#literals?.end() ?? ''
+    if (this.#inspector === undefined) {
+      this.marks = [before.length]
+      return before
+    }
+    this.#inspector.push(before)
+    this.#inspector.mark()
+    return this.#taken()
+  }
+
   /** @returns the rest, masked. The masker can then be used for another text. */
   end(): string {
     this.#observer?.end()
@@ -85,11 +109,20 @@ export class TextMasker {
   }
 
   #mask(text: string, final: boolean): string {
-    if (this.#inspector === undefined) return text
+    if (this.#inspector === undefined) {
+      this.marks = []
+      return text
+    }
     this.#inspector.push(text)
     if (final) this.#inspector.end()
-    const out = this.#sink.out
+    return this.#taken()
+  }
+
+  #taken(): string {
+    const { out, marks } = this.#sink
     this.#sink.out = ''
+    this.#sink.marks = []
+    this.marks = marks
     return out
   }
 }

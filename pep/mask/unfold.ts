@@ -1,17 +1,14 @@
 import type { Matcher } from './detectors/matcher.ts'
 import type { Sink } from './scan.ts'
 
-/** Most code units in a row that stand for nothing and go out; more only hide what stands around them. */
-const MOST_IGNORED = 64
-
 /** A part of the original. */
 type Part = {
   /** `undefined`: the scanner was shown the same. */
   readonly original: string | undefined
   /** That the scanner has not decided on; 0 of a part that stands for nothing. */
   units: number
-  /** Code units that go nowhere, of a part that stands for nothing. */
-  lost: number
+  /** Nothing but a border, which is told whatever becomes of what stands around it. */
+  readonly mark?: true
 }
 
 /**
@@ -19,16 +16,16 @@ type Part = {
  * with what is before it, or else with what follows.
  */
 export class UnfoldingSink implements Sink {
-  readonly #sink: Sink
+  #sink: Sink
   /** Undecided, in order; the first is at `#first`. */
   #parts: Part[] = []
   #first = 0
-  /** Units in a row that stood for nothing. */
-  #ignored = 0
   /** Code units of the original, and of the folded text, that are undecided. */
   #held = 0
   #shown = 0
   #afterDrop = false
+  /** Whether anything was read as something else. */
+  #folds = false
 
   constructor(sink: Sink) {
     this.#sink = sink
@@ -43,10 +40,16 @@ export class UnfoldingSink implements Sink {
     return this.#shown
   }
 
-  reset(): void {
+  /** What is undecided, and what follows, goes to another sink. */
+  to(sink: Sink): void {
+    this.#sink = sink
+  }
+
+  reset(sink: Sink): void {
+    this.#sink = sink
     this.#parts = []
-    this.#first = this.#ignored = this.#held = this.#shown = 0
-    this.#afterDrop = false
+    this.#first = this.#held = this.#shown = 0
+    this.#afterDrop = this.#folds = false
   }
 
   /** Text that the scanner is about to be shown as it is. */
@@ -54,25 +57,22 @@ export class UnfoldingSink implements Sink {
     const units = text.length
     this.#held += units
     this.#shown += units
-    this.#ignored = 0
     const last = this.#parts.at(-1)
     if (last && last.original === undefined && this.#first < this.#parts.length) last.units += units
-    else this.#parts.push({ original: undefined, units, lost: 0 })
+    else this.#parts.push({ original: undefined, units })
   }
 
   /** `original` is shown as so many units. */
   folded(original: string, units: number): void {
+    this.#folds = true
     this.#held += original.length
     this.#shown += units
-    this.#ignored = units === 0 ? this.#ignored + original.length : 0
-    if (this.#ignored <= MOST_IGNORED) {
-      this.#parts.push({ original, units, lost: 0 })
-    } else {
-      this.#held -= original.length
-      const last = this.#parts.at(-1)
-      if (last && last.lost > 0 && this.#first < this.#parts.length) last.lost += original.length
-      else this.#parts.push({ original: '', units: 0, lost: original.length })
-    }
+    this.#parts.push({ original, units })
+    this.#settle()
+  }
+
+  mark(): void {
+    this.#parts.push({ original: '', units: 0, mark: true })
     this.#settle()
   }
 
@@ -100,14 +100,15 @@ export class UnfoldingSink implements Sink {
   }
 
   drop(units: number): void {
-    this.#take(units, ({ original, lost }, taken) =>
-      this.#sink.drop(original === undefined ? taken : original.length + lost),
-    )
+    this.#take(units, ({ original, mark }, taken) => {
+      if (mark) this.#sink.mark()
+      else this.#sink.drop(original?.length ?? taken)
+    })
     this.#decided(true)
   }
 
   found(matcher: Matcher, value: string | undefined): void {
-    this.#sink.found(matcher, value)
+    this.#sink.found(matcher, value, this.#folds)
   }
 
   /** The text ends here. */
@@ -126,7 +127,7 @@ export class UnfoldingSink implements Sink {
       const part = this.#parts[this.#first]
       if (part === undefined || part.units > 0) break
       if (part.original === undefined) continue
-      if (this.#afterDrop) break
+      if (this.#afterDrop && !part.mark) break
       this.#held -= part.original.length
       this.#out(part)
     }
@@ -136,9 +137,9 @@ export class UnfoldingSink implements Sink {
     }
   }
 
-  #out({ original = '', lost }: Part): void {
+  #out({ original = '', mark }: Part): void {
+    if (mark) this.#sink.mark()
     if (original !== '') this.#sink.keep(original, 0, original.length)
-    if (lost > 0) this.#sink.drop(lost)
   }
 
   /** @param each called for each part as it is decided, with the units of it. */

@@ -91,4 +91,5 @@ shell_parsed if {
 	}
 	texts(shell.pipes_into)
 	texts(shell.undetermined)
+	texts(shell.code)
 }

@@ -88,7 +88,35 @@ described_for("anthropic.tool_use") if {
 	every value in tool.input {
 		is_string(value)
 	}
+	is_array(tool.paths)
+	every file in tool.paths {
+		is_string(file.path)
+	}
+	is_array(tool.hosts)
+	every place in tool.hosts {
+		is_string(place.host)
+		is_string(place.by)
+		is_boolean(place.sends)
+	}
+	sql_described
 }
+
+# A call without SQL has no facts of it.
+sql_described if not has_sql
+
+sql_described if {
+	sql := input.context.facts.sql
+	texts(sql.undetermined)
+	is_array(sql.statements)
+	every statement in sql.statements {
+		is_string(statement.kind)
+		is_boolean(statement.writes)
+		is_boolean(statement.has_where)
+		texts(statement.functions)
+	}
+}
+
+has_sql if "sql" in object.keys(input.context.facts)
 
 described_for(name) if {
 	name in {"anthropic.models.list", "anthropic.models.get"}

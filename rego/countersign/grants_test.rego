@@ -180,6 +180,25 @@ test_a_tool_call_is_about_the_resource_it_names if {
 	denied(with_facts(request, {"tool": {"input": "text"}}))
 }
 
+test_a_tool_call_is_described_whole if {
+	statement := {"kind": "select", "tables": [], "writes": false, "has_where": true, "functions": []}
+	request := testing.tool_use(["writers"], "Read", {"sql": {"statements": [statement], "undetermined": []}})
+	allowed(with_facts(request, {"tool": {
+		"paths": [{"path": "a", "op": "read"}],
+		"hosts": [{"host": "a", "by": "curl", "sends": false}],
+	}}))
+	every patch in [
+		{"tool": {"paths": [{"op": "read"}]}},
+		{"tool": {"paths": null}},
+		{"tool": {"hosts": [{"host": "a", "by": "curl", "sends": "no"}]}},
+		{"sql": null},
+		{"sql": {"statements": {}}},
+		{"sql": {"statements": [{"kind": "drop"}]}},
+	] {
+		denied(with_facts(request, patch))
+	}
+}
+
 test_a_segment_that_is_not_text_is_no_grant if {
 	denied(with_facts(testing.http(["wide"], "GET", "/a"), {"http": {"segments": ["a", 1]}}))
 	denied(with_facts(testing.http(["wide"], "GET", "/a"), {"http": {"segments": {"0": "a"}}}))

@@ -74,13 +74,13 @@ tool_use(groups, name, facts) := {
 	"action": {"name": "anthropic.tool_use"},
 	"resource": {"type": "anthropic.tool", "id": name, "properties": {"connection": "model", "kind": "anthropic"}},
 	"context": object.union(context, {"facts": object.union(
-		{"tool": {"name": name, "input_bytes": 2, "input": {}}},
+		{"tool": {"name": name, "input_bytes": 2, "input": {}, "paths": [], "hosts": []}},
 		facts,
 	)}),
 }
 
 shell(command) := {"shell": object.union(
-	{"commands": [], "pipes_into": [], "redirects": [], "substitutions": 0, "undetermined": []},
+	{"commands": [], "pipes_into": [], "redirects": [], "substitutions": 0, "undetermined": [], "code": []},
 	command,
 )}
 

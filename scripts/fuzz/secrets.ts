@@ -1,6 +1,6 @@
 import * as fc from 'fast-check'
 import { examples } from '../../pep/mask/testing.ts'
-import { leakOf } from '../../pep/adapters/anthropic/testing-places.ts'
+import { leaksOf } from '../../pep/adapters/anthropic/testing-places.ts'
 import { Broken } from './target.ts'
 
 /** Text with secrets in it, as data: a corpus names a secret, it does not hold one. */
@@ -106,13 +106,17 @@ export function render(pieces: readonly Piece[]): Rendered {
   return { text, values }
 }
 
+/** What stands around secrets and may stay: the host behind credentials is the end of an address as well. */
+const around = [...known.values()].map(({ before, after }) => `${before}\n${after}`).join('\n')
+
 /** @param seen all that a client can see. @throws {Broken} when it has most of a secret in a row. */
-export function expectNone(values: readonly string[], seen: string, where = ''): void {
+export function expectNone(values: readonly string[], seen: string): void {
   for (const value of values) {
-    const leaked = leakOf(value, seen)
-    // Rows of zeros are in texts without a secret as well.
-    if (leaked !== undefined && new Set(leaked).size > 2)
-      throw new Broken(`a secret is in the output${where}`, leaked)
+    for (const leaked of leaksOf(value, seen)) {
+      // Rows of zeros are in texts without a secret as well.
+      if (new Set(leaked).size > 2 && !around.includes(leaked))
+        throw new Broken('a secret is in the output', leaked)
+    }
   }
 }
 

@@ -38,13 +38,20 @@ const grants = [
   },
 ]
 
-/** @param upstream the stand-in's base. @throws {Error} when it cannot be built or started. */
-export async function startSelf(upstream: string): Promise<Self> {
+/**
+ * @param upstream the stand-in's base.
+ * @param options without masks everything passes as it is; the credential that the upstream wants.
+ * @throws {Error} when it cannot be built or started.
+ */
+export async function startSelf(
+  upstream: string,
+  { masked = true, credential = 'leakcheck-upstream-credential' } = {},
+): Promise<Self> {
   const folder = await mkdtemp(join(tmpdir(), 'countersign-leakcheck-'))
   const remove = (): Promise<void> => rm(folder, { recursive: true, force: true })
   let gateway: Gateway
   try {
-    const bundle = await bundleIn(folder)
+    const bundle = await bundleIn(folder, masked ? masks : [])
     gateway = await startGateway(
       {
         development: true,
@@ -58,7 +65,7 @@ export async function startSelf(upstream: string): Promise<Self> {
           },
         },
       },
-      { env: { [CREDENTIAL]: 'leakcheck-upstream-credential' } },
+      { env: { [CREDENTIAL]: credential } },
     )
   } catch (error) {
     await remove()
@@ -76,7 +83,7 @@ export async function startSelf(upstream: string): Promise<Self> {
 }
 
 /** The rules as they are, with tables of our own. @returns the bundle's path. */
-async function bundleIn(folder: string): Promise<string> {
+async function bundleIn(folder: string, masked: typeof masks): Promise<string> {
   const source = join(folder, 'rego')
   await cp('rego', source, { recursive: true })
   const sources = await readPolicyData('rego/data')
@@ -85,7 +92,7 @@ async function bundleIn(folder: string): Promise<string> {
     ({ connection }) => connection !== 'claude',
   )
   // JSON is YAML.
-  await writeFile(join(source, 'data', 'masks.yaml'), JSON.stringify(masks))
+  await writeFile(join(source, 'data', 'masks.yaml'), JSON.stringify(masked))
   await writeFile(join(source, 'data', 'grants.yaml'), JSON.stringify([...others, ...grants]))
   const { path } = await buildBundle({ source, out: join(folder, 'bundle.tar.gz'), cases: false })
   return path

@@ -84,7 +84,21 @@ export const toolTraits = [
   'undetermined',
   'privileged',
   'git_push',
+  'force_push',
+  'bulk_delete',
+  'discards_work',
+  'deletes_infrastructure',
+  'inline_code',
   'sql_drop',
+  'sql_without_where',
+  'sql_writes',
+  'sql_undetermined',
+  'sql_outside',
+  'touches_secrets',
+  'changes_system',
+  'exfiltrates',
+  'exfiltrates_secrets',
+  'destructive',
 ] as const
 
 const toolMatch = {

@@ -1,5 +1,6 @@
 import type { SseFrame } from '../../mask/sse.ts'
 import type { JsonObject } from './events.ts'
+import type { TextRun } from './text-run.ts'
 
 /** One content block of a streamed reply, between its start and its stop. */
 export type Block = {
@@ -11,6 +12,8 @@ export type Block = {
   readonly delta: (event: JsonObject, frame: SseFrame) => Buffer
   /** Ends the block. @param ping keeps the client while somebody decides. */
   readonly stop: (frame: SseFrame, ping: () => void) => Promise<BlockEnd>
+  /** Text that may go on in the next block, see `TextRun`. */
+  readonly run?: TextRun
   /** Counts what was found, also when the block is cut. */
   readonly tally: () => void
 }

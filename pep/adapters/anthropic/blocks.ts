@@ -6,6 +6,8 @@ import type { Block } from './block.ts'
 import { isObject, type JsonObject, own } from './events.ts'
 import { isFixed, isSigned, TOOL_USE } from '../../facts/anthropic-fields.ts'
 import { altered, maskStrings, ReplyCut, type ReplyParts, SIGNED_FINDING } from './reply.ts'
+import { quietBlock } from './quiet-block.ts'
+import { createTextRun, type TextRun } from './text-run.ts'
 import { holdToolCall } from './tool-block.ts'
 
 /** What a part of a block is masked with; it keeps its state from event to event. */
@@ -19,12 +21,16 @@ type Channel = {
 
 const NOTHING = Buffer.alloc(0)
 
-/** @returns the block, and what of its start can go out. */
+/**
+ * @param waiting the text of the block before, whose end is not known.
+ * @returns the block, and what of its start can go out.
+ */
 export function openBlock(
   parts: ReplyParts & { readonly maxInputBytes: number },
   index: number,
   event: JsonObject,
   frame: SseFrame,
+  waiting?: TextRun,
 ): { block: Block; out: Buffer } {
   const content = event['content_block']
   if (!isObject(content) || typeof content['type'] !== 'string') {
@@ -33,8 +39,18 @@ export function openBlock(
   if (content['type'] === TOOL_USE) {
     return { block: holdToolCall(parts, index, event, content, frame), out: NOTHING }
   }
-  const block = streamBlock(parts, index, content)
   const { type } = content
+  const begins = goesOn[type]
+  // Text in the start is rare, and goes the way of masked text.
+  const quiet = begins === undefined || content[begins] === undefined || content[begins] === ''
+  if (quiet && !parts.ruled && !parts.restorer)
+    return {
+      block: quietBlock(parts, index, type === 'text'),
+      out: maskEvent(parts, event) ?? frame.raw,
+    }
+  const run = type === 'text' ? (waiting ?? createTextRun(parts)) : undefined
+  const block = streamBlock(parts, index, content, run)
+  const begin = (start: Buffer): Buffer => run?.begin(index, start) ?? start
   const field = goesOn[type]
   const first = field === undefined ? undefined : content[field]
   if (field !== undefined && typeof first === 'string' && first !== '') {
@@ -45,12 +61,12 @@ export function openBlock(
     return {
       block,
       out: Buffer.concat([
-        maskEvent(parts, start) ?? own('content_block_start', { ...start }),
+        begin(maskEvent(parts, start) ?? own('content_block_start', { ...start })),
         block.delta({ type: 'content_block_delta', ...delta }, frameOfDelta),
       ]),
     }
   }
-  return { block, out: maskEvent(parts, event) ?? frame.raw }
+  return { block, out: begin(maskEvent(parts, event) ?? frame.raw) }
 }
 
 /** Blocks whose text may begin in the start and go on in deltas of the block's name, and the field it is in. */
@@ -61,7 +77,12 @@ const goesOn: Readonly<Record<string, string>> = {
 }
 
 /** A block whose text goes out as it comes, but for what may still become a finding. */
-function streamBlock(parts: ReplyParts, index: number, content: JsonObject): Block {
+function streamBlock(
+  parts: ReplyParts,
+  index: number,
+  content: JsonObject,
+  run: TextRun | undefined,
+): Block {
   // By field: whatever deltas it comes in, it is one text to its reader.
   const channels = new Map<string, Channel>()
   const content_type = String(content['type'])
@@ -98,6 +119,26 @@ function streamBlock(parts: ReplyParts, index: number, content: JsonObject): Blo
 
   function delta(event: JsonObject, frame: SseFrame): Buffer {
     const change = event['delta']
+    if (!run || !isObject(change) || typeof change['text'] !== 'string') {
+      const out = others(event, frame)
+      return run ? run.pass(out) : out
+    }
+    const { text, ...rest } = change
+    const { type: _type, index: _index, delta: _delta, ...around } = event
+    const alone = Object.keys(rest).length === 1 && Object.keys(around).length === 0
+    if (alone) return run.push(text, frame)
+    // What comes with the text goes by itself.
+    const without = { ...event, delta: { ...rest, text: '' } }
+    const raw = own('content_block_delta', { index, ...around, delta: without.delta })
+    const textAlone = own('content_block_delta', { index, delta: { type: rest['type'], text } })
+    return Buffer.concat([
+      run.pass(others(without, { ...frame, raw })),
+      run.push(text, { ...frame, raw: textAlone }),
+    ])
+  }
+
+  function others(event: JsonObject, frame: SseFrame): Buffer {
+    const change = event['delta']
     if (!isObject(change) || typeof change['type'] !== 'string') {
       throw new ReplyCut('a delta has no type')
     }
@@ -105,14 +146,14 @@ function streamBlock(parts: ReplyParts, index: number, content: JsonObject): Blo
     // The signature ends the thinking: what was held of it goes first.
     const before = type === 'signature_delta' ? flush() : []
     if (type === 'signature_delta') channels.forEach(({ field }) => sealed.add(field))
-    const { type: _type, index: _index, delta: _delta, ...others } = event
+    const { type: _type, index: _index, delta: _delta, ...beside } = event
     const masked = maskFields(type, fields)
-    const around = maskObject(parts, others)
+    const around = maskObject(parts, beside)
     if (masked.same && around === undefined) return Buffer.concat([...before, frame.raw])
     if (masked.empty && around === undefined) return NOTHING
     const out = own('content_block_delta', {
       index,
-      ...others,
+      ...beside,
       ...around,
       delta: { type, ...masked.out },
     })
@@ -150,19 +191,19 @@ function streamBlock(parts: ReplyParts, index: number, content: JsonObject): Blo
     held: false,
     text: content_type === 'text',
     delta,
+    ...(run && { run }),
     tally: () => channels.forEach((one) => one.tally()),
     stop(frame) {
-      const tail = flush()
+      const tail = Buffer.concat(flush())
       channels.forEach((one) => one.tally())
-      return Promise.resolve({ out: Buffer.concat([...tail, frame.raw]) })
+      const out = run ? [run.pass(tail), run.stop(frame)] : [tail, frame.raw]
+      return Promise.resolve({ out: Buffer.concat(out) })
     },
   }
 }
 
 function textChannel(parts: ReplyParts, type: string, field: string, watch: boolean): Channel {
   const masker: TextMasker = parts.mask.text()
-  // Only what the reader is told: thinking is signed, and what a tool gets is decided by itself.
-  const restorer = type === 'text_delta' ? parts.restorer?.() : undefined
   const checked = (out: string): string => {
     if (watch && altered(masker.counts, parts.altering)) {
       throw new ReplyCut(SIGNED_FINDING)
@@ -172,8 +213,8 @@ function textChannel(parts: ReplyParts, type: string, field: string, watch: bool
   return {
     type,
     field,
-    push: (text) => checked(masker.push(restorer ? restorer.push(text) : text)),
-    end: () => checked((restorer ? masker.push(restorer.end()) : '') + masker.end()),
+    push: (text) => checked(masker.push(text)),
+    end: () => checked(masker.end()),
     tally: () => parts.findings.add(masker.counts, parts.altering),
   }
 }

@@ -110,3 +110,14 @@ test.each([
 ])('%s refuses the whole reply', async (_name, body) => {
   expect(await inspect(body)).toMatchObject({ code: 'response_refused' })
 })
+
+test('a value that is divided over text blocks is masked as in one', async () => {
+  const content = [
+    { type: 'text', text: 'Ask ann@exa' },
+    { type: 'text', text: 'mple.com now' },
+    { type: 'text', text: 'untouched \u2013' },
+  ]
+  expect(parsed(await inspect(reply(content, 'end_turn')))).toMatchObject({
+    content: [{ text: 'Ask [REDACTED:email]' }, { text: ' now' }, { text: 'untouched \u2013' }],
+  })
+})

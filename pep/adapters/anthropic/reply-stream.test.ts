@@ -99,6 +99,57 @@ describe('secrets in text', () => {
     expect(textOf(out)).toBe('write to ann')
   })
 
+  test('a value that is divided over text blocks is masked as in one, and every block ends', async () => {
+    for (const { before, value, after } of examples) {
+      const plain = `Say${before}${value}${after}now.`
+      for (let at = 1; at < plain.length; at += 3) {
+        const pieces = [plain.slice(0, at), plain.slice(at, at + 2), plain.slice(at + 2)]
+        const reply = Buffer.concat([
+          start(),
+          ...pieces.map((piece, index) => text(index, Array.from(piece))),
+          end('end_turn'),
+        ])
+        const { out } = await play(replyParts(), [reply])
+        const { content, stopped } = read(out)
+        expect(content).toHaveLength(3)
+        expect(stopped).toBe(true)
+        expect(content.map((block) => String(block['text'])).join('')).toBe(maskWhole(plain))
+      }
+    }
+  })
+
+  test('a block whose end waits is not held up by what is no text', async () => {
+    const { out } = await play(replyParts(), [
+      Buffer.concat([
+        start(),
+        text(0, ['Ask ann@exam']),
+        toolUse(1, 'Bash', ['{"command": "ls"}']),
+        text(2, ['ple.com']),
+        end('tool_use'),
+      ]),
+    ])
+    expect(read(out).content).toMatchObject([
+      { text: 'Ask ann@exam' },
+      { name: 'Bash', input: { command: 'ls' } },
+      { text: 'ple.com' },
+    ])
+  })
+
+  test('a reply that is cut while the end of a block waits has all its blocks, and nothing of what waited', async () => {
+    const { out, outcomes } = await play(replyParts(), [
+      Buffer.concat([
+        start(),
+        text(0, ['Card 4111 1111 1111 111']),
+        event('content_block_delta', { index: 7 }),
+      ]),
+    ])
+    const { content, stopped } = read(out)
+    expect(stopped).toBe(true)
+    expect(outcomes[0]?.result).toBe('cut')
+    expect(content[0]).toMatchObject({ type: 'text' })
+    expect(out.toString()).not.toContain('4111 1111 1111 1111')
+  })
+
   test('blocks that overlap do not mix their text', async () => {
     const reply = Buffer.concat([
       start(),

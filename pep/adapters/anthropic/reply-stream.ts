@@ -2,6 +2,7 @@ import { encodeSse, SseDecoder, type SseFrame } from '../../mask/sse.ts'
 import { parseStrict } from '../../facts/json-text.ts'
 import type { Block } from './block.ts'
 import { openBlock } from './blocks.ts'
+import type { TextRun } from './text-run.ts'
 import { isObject, type JsonObject, messageEnd, own, textBlock } from './events.ts'
 import {
   maskJson,
@@ -55,6 +56,8 @@ export function createReplyStream(parts: StreamParts): ReplyStream {
   let started = false
   let ended = false
   let outputTokens = 0
+  /** Text of the block before, which may go on in the next. */
+  let waiting: TextRun | undefined
 
   async function send(bytes: Buffer): Promise<void> {
     if (bytes.length === 0) return
@@ -86,6 +89,7 @@ export function createReplyStream(parts: StreamParts): ReplyStream {
   }
 
   async function dispatch(type: string, event: JsonObject, frame: SseFrame): Promise<void> {
+    if (waiting && type !== 'ping' && !beginsText(type, event)) await endText(waiting)
     switch (type) {
       case 'message_start':
         return messageStart(event, frame)
@@ -111,6 +115,14 @@ export function createReplyStream(parts: StreamParts): ReplyStream {
     }
   }
 
+  /** No text follows. */
+  async function endText(run: TextRun): Promise<void> {
+    waiting = undefined
+    const out = run.end()
+    run.tally()
+    await send(redacted(out))
+  }
+
   async function messageStart(event: JsonObject, frame: SseFrame): Promise<void> {
     const message = event['message']
     const content = isObject(message) ? message['content'] : undefined
@@ -127,7 +139,8 @@ export function createReplyStream(parts: StreamParts): ReplyStream {
     if (index !== next) throw new ReplyCut('a block is out of order')
     if ([...open.values()].some((block) => block.held))
       throw new ReplyCut('a block began inside a tool call')
-    const { block, out } = openBlock(parts, index, event, frame)
+    const { block, out } = openBlock(parts, index, event, frame, waiting)
+    waiting = undefined
     open.set(index, block)
     next += 1
     await send(redacted(out))
@@ -137,6 +150,7 @@ export function createReplyStream(parts: StreamParts): ReplyStream {
     const block = blockOf(event)
     const stopped = await block.stop({ ...frame, raw: masked(event, frame) }, ping)
     open.delete(Number(event['index']))
+    waiting = block.run
     if (stopped.call !== undefined) calls[stopped.call] += 1
     await send(redacted(stopped.out))
   }
@@ -202,7 +216,11 @@ export function createReplyStream(parts: StreamParts): ReplyStream {
     if (!started) throw cause instanceof ReplyCut ? cause : new ReplyCut(reason, { cause })
     if (ended) return
     ended = true
-    for (const block of open.values()) block.tally()
+    for (const block of open.values()) {
+      block.tally()
+      block.run?.tally()
+    }
+    waiting?.tally()
     await parts.record({ result: 'cut', reason })
     const notice = `[Countersign cut this reply: ${reason} (decision ${parts.decision_id}).]`
     await send(Buffer.concat(closing(notice)))
@@ -211,7 +229,9 @@ export function createReplyStream(parts: StreamParts): ReplyStream {
   function closing(notice: string): Buffer[] {
     const out: Buffer[] = []
     let noticed = false
+    if (waiting) out.push(waiting.abandon())
     for (const [index, block] of open) {
+      if (block.run) out.push(block.run.abandon())
       if (block.held) {
         next = index
         continue
@@ -248,6 +268,9 @@ export function createReplyStream(parts: StreamParts): ReplyStream {
     },
   }
 }
+
+const beginsText = (type: string, { content_block }: JsonObject): boolean =>
+  type === 'content_block_start' && isObject(content_block) && content_block['type'] === 'text'
 
 const isPlain = (frame: SseFrame): boolean =>
   frame.unknown.length === 0 && frame.id === undefined && frame.retry === undefined

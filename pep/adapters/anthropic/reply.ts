@@ -4,6 +4,8 @@ import type { Refusal } from '../../core/refusal.ts'
 import type { Restorer } from '../../mask/restore.ts'
 import type { Counts } from '../../mask/types.ts'
 import { rewrite } from '../../facts/json-text.ts'
+import { maskSeveral } from '../../mask/mask.ts'
+import { joinedTexts } from './joined-texts.ts'
 import { isFixed, isSigned, typeOf } from '../../facts/anthropic-fields.ts'
 
 /** A tool call of a reply, whole. */
@@ -22,6 +24,8 @@ export type MaskingParts = Pick<Masking, 'mask' | 'altering'> & {
 
 /** What a reply needs to be inspected; the same for JSON and for a stream. */
 export type ReplyParts = MaskingParts & {
+  /** Whether policy masks anything; if not, only the injected credential is looked for. */
+  readonly ruled: boolean
   /** Decides a tool call and puts the decision on record. @returns the input to release, masked. */
   readonly admit: (call: ToolCall, heartbeat?: () => void) => Promise<Result<string, Refusal>>
 }
@@ -51,12 +55,23 @@ export function maskStrings(parts: MaskingParts, from: string, value: unknown): 
     parts.findings.add(masker.counts, parts.altering)
     return { out, found }
   }
+  const joined = new Map<object, string>()
+  const several = (texts: readonly string[]): readonly string[] => {
+    const { outs, counts } = maskSeveral(
+      parts.mask,
+      texts.map((text) => restore(parts, text)),
+    )
+    parts.findings.add(counts, parts.altering)
+    return outs
+  }
   return rewrite(
     from,
     value,
     (node, key, parent) => {
       if (typeof node === 'object' && node !== null) {
         if (isFixed(key, parent, node)) return { skip: true }
+        if (Array.isArray(node))
+          for (const [block, out] of joinedTexts(node, key, several)) joined.set(block, out)
         if (key === 'input') return { replace: (text) => maskJson(parts, text) }
         return {}
       }
@@ -66,6 +81,9 @@ export function maskStrings(parts: MaskingParts, from: string, value: unknown): 
         return {}
       }
       if (isFixed(key, parent, node)) return {}
+      const together = key === 'text' && parent ? joined.get(parent) : undefined
+      if (together !== undefined)
+        return together === node ? {} : { replace: () => JSON.stringify(together) }
       const { out } = whole(isTold(key, parent) ? restore(parts, node) : node)
       return out === node ? {} : { replace: () => JSON.stringify(out) }
     },

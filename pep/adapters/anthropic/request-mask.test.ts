@@ -112,3 +112,25 @@ test('no example of any detector is left in text, and the rest of the document i
     { numRuns: 300 },
   )
 })
+
+test('a value that is divided over text blocks is masked as in one, of instructions, messages and results', () => {
+  const divided = [
+    { type: 'text', text: 'I am ann@exa' },
+    { type: 'text', text: 'mple.com.' },
+  ]
+  const value = {
+    model: 'm',
+    system: divided,
+    messages: [
+      { role: 'user', content: [{ type: 'tool_result', tool_use_id: 't', content: divided }] },
+      { role: 'user', content: divided },
+    ],
+  }
+  for (let turn = 0; turn < 2; turn++) {
+    const masked = run(value)
+    const out = masked.ok ? masked.value : ''
+    expect(out).not.toContain('exa')
+    expect(out).not.toContain('mple.com')
+    expect(out.match(/\[email:t:[a-p]{24}\]/g)).toHaveLength(3)
+  }
+})

@@ -3,6 +3,7 @@ import type { Findings, Masking } from '../../core/masks.ts'
 import type { Refusal } from '../../core/refusal.ts'
 import { isFixed, isSigned } from '../../facts/anthropic-fields.ts'
 import { rewrite } from '../../facts/json-text.ts'
+import { joinedTexts } from './joined-texts.ts'
 import { altered, maskJson } from './reply.ts'
 
 /** Fields of the request whose text may be altered. Everything else is forwarded as it came. */
@@ -32,6 +33,12 @@ export function maskRequest(
     findings.add(counts, altering)
     return { out, found: altered(counts, altering) }
   }
+  const joined = new Map<object, string>()
+  const several = (texts: readonly string[]): readonly string[] => {
+    const { outs, counts } = masking.several(texts)
+    findings.add(counts, altering)
+    return outs
+  }
   let signed = false
   try {
     const out = rewrite(
@@ -41,6 +48,8 @@ export function maskRequest(
         if (parent === value && !maskedFields.has(String(key))) return { skip: true }
         if (typeof node === 'object' && node !== null) {
           if (isFixed(key, parent, node) || fixedTrees.has(String(key))) return { skip: true }
+          if (Array.isArray(node))
+            for (const [block, out] of joinedTexts(node, key, several)) joined.set(block, out)
           return key === 'input'
             ? { replace: (raw) => maskJson({ ...masking, findings }, raw) }
             : {}
@@ -53,6 +62,9 @@ export function maskRequest(
           return {}
         }
         if (isFixed(key, parent, node)) return {}
+        const together = key === 'text' && parent ? joined.get(parent) : undefined
+        if (together !== undefined)
+          return together === node ? {} : { replace: () => JSON.stringify(together) }
         const masked = whole(node, key, parent).out
         return masked === undefined ? {} : { replace: () => JSON.stringify(masked) }
       },

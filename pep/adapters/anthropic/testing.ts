@@ -27,6 +27,7 @@ export function replyParts(
     mask: compileMask(rules, { keys: testKeys, literals }),
     altering,
     findings: new Findings(),
+    ruled: rules.length > 0,
     admit,
   }
 }

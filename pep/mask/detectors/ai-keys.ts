@@ -1,14 +1,8 @@
 import { joined } from './example.ts'
 import { isAlnum, isToken } from '../chars.ts'
-import type { Detector, Trigger } from './matcher.ts'
+import type { Detector } from './matcher.ts'
 import { prefixedToken } from './prefixed-token.ts'
-
-/** The dash of `sk-`. */
-const dash: Trigger = {
-  chars: '-',
-  back: 2,
-  fires: (s, at) => s.charCodeAt(at - 1) === 107 && s.charCodeAt(at - 2) === 115,
-}
+import { dash } from './prefix-triggers.ts'
 
 export const anthropicKey: Detector = {
   name: 'anthropic_key',

@@ -1,5 +1,5 @@
 import { joined } from './example.ts'
-import { isBase64, isLower, isUpper } from '../chars.ts'
+import { isBase64, isDigit, isLower, isUpper } from '../chars.ts'
 import { type Detector, MORE, NO, type Matcher, prefixAt, unitFrom } from './matcher.ts'
 
 const prefixes = ['AKIA', 'ASIA', 'ABIA', 'ACCA']
@@ -26,12 +26,15 @@ const accessKeyId: Matcher = {
       const from = prefixAt(s, i, prefix, final)
       if (from === NO) continue
       if (from === MORE) return MORE
+      let varied = false
       for (let p = from; p < from + ID_BODY; p++) {
         if (p === s.length) return final ? NO : MORE
         const c = s.charCodeAt(p)
-        if (!isUpper(c) && !(c >= 48 && c <= 57)) return NO
+        if (!isUpper(c) && !isDigit(c)) return NO
+        varied ||= c !== s.charCodeAt(from)
       }
-      return from + ID_BODY
+      // One letter over and over is a placeholder.
+      return varied ? from + ID_BODY : NO
     }
     return NO
   },
@@ -85,6 +88,7 @@ export const awsKey: Detector = {
   counterExamples: [
     'AKIAIOSFODNN7EXAMPL',
     'AKIAiosfodnn7example',
+    joined('AKIA', 'XXXXXXXXXXXXXXXX'),
     // No word in front, or not 40, or hexadecimal.
     exampleSecret,
     `secret = ${exampleSecret.slice(3)}`,

@@ -15,7 +15,7 @@ const matcher: Matcher = {
   starts: isWord,
   startsWide: true,
   triggers: [{ chars: '@', back: LOOK_BACK }],
-  maxLength: LOOK_BACK + 1 + MAX_DOMAIN,
+  maxLength: LOOK_BACK + 1 + MAX_DOMAIN + 1,
   partial: (value) => value.slice(value.lastIndexOf('@')),
   match(s, i, final, floor) {
     if (!isWord(s.charCodeAt(i))) return NO
@@ -28,9 +28,41 @@ const matcher: Matcher = {
     while (at < last && at < s.length && isRun(s.charCodeAt(at))) at++
     if (at === s.length) return final ? NO : MORE
     if (s.charCodeAt(at) !== AT || (inside && at !== last)) return NO
-    return domain(s, at + 1, final)
+    const end = domain(s, at + 1, final)
+    if (end < 0) return end
+    // What follows decides as well.
+    if (end === s.length && !final) return MORE
+    return isPassword(s, i, floor) || isName(s.slice(i, end), s.charCodeAt(end)) ? NO : end
   },
 }
+
+/** How far back the begin of a URL's authority is looked for. */
+const MAX_USERINFO = 100
+
+/** Whether what stands before `i` is `scheme://user:`, so that what begins at `i` is a password and no mailbox. */
+function isPassword(s: string, i: number, floor: number): boolean {
+  let colon = false
+  for (let p = i - 1; p >= floor + 2 && p > i - MAX_USERINFO; p--) {
+    const c = s.charCodeAt(p)
+    if (c === 47) return colon && s.startsWith('://', p - 2)
+    if (c <= 32 || c === 34 || c === 39 || c === 60 || c === 62 || c === 63 || c === 96)
+      return false
+    colon ||= c === 58
+  }
+  return false
+}
+
+/** Pictures for screens of higher density, and units of systemd: endings that no domain has, behind a single name. */
+const file =
+  /@[^.]+\.(?:png|jpe?g|gif|webp|avif|svg|pdf|service|socket|timer|slice|scope|mount|automount|swap|device)$/i
+
+/** What is written like an address and names something else. `next`: the unit that follows. */
+const isName = (value: string, next: number): boolean =>
+  file.test(value) ||
+  // A repository over ssh: `git@host:org/repo`, `git@host/org/repo`.
+  (value.startsWith('git@') && (next === 58 || next === 47)) ||
+  // An outer class in Kotlin: `this@MainActivity.finish()`.
+  (next === 40 && /^(?:this|super)@/.test(value))
 
 /** The end of the longest domain name at `from` that ends in a top-level domain. */
 function domain(s: string, from: number, final: boolean): number {
@@ -80,5 +112,10 @@ export const email: Detector = {
     'user@host.1',
     'price: 3@4.50',
     'ada@example.c',
+    'icon@2x.png',
+    'getty@tty1.service',
+    'git@example.com:org/repo',
+    'this@MainActivity.finish()',
+    'ssh://ada:secret@db.example.com/',
   ],
 }

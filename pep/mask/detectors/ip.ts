@@ -13,9 +13,16 @@ const v4: Matcher = {
     if (isDigit(unitFrom(s, i - 1, floor))) return NO
     // The fifth part of something longer is no address: "1.2.3.4.5".
     if (unitFrom(s, i - 1, floor) === DOT && isDigit(unitFrom(s, i - 2, floor))) return NO
-    return dotted(s, i, final)
+    const end = dotted(s, i, final)
+    return end >= 0 && network.test(s.slice(i, end)) ? NO : end
   },
 }
+
+/**
+ * `10.0.0.0` is a network, `120.0.0.0` a browser's version; nor is `1.250.000.000` an address: who writes `000`, writes
+ * every part with three digits.
+ */
+const network = /^\d+(?:\.0+){3}$|^\d\d?\..*\b000\b/
 
 /** Four numbers of at most 255, not followed by a digit or by a fifth number. */
 function dotted(s: string, i: number, final: boolean): number {
@@ -60,6 +67,7 @@ const v6: Matcher = {
     let compressed = false
     let decimal = false
     let firstLength = 0
+    let pairs = true
     let p = i
     for (;;) {
       const group = p
@@ -70,6 +78,7 @@ const v6: Matcher = {
       const length = p - group
       if (length === 0 || length > 4) return NO
       if (groups === 0) firstLength = length
+      pairs &&= length === 2
       groups++
       if (p === s.length && !final) return MORE
       if (s.charCodeAt(p) === DOT && groups > 2 && groups <= 7) {
@@ -78,8 +87,9 @@ const v6: Matcher = {
         if (end !== NO && (compressed || groups === 7)) return end
       }
       const after = s.charCodeAt(p + 1)
+      // Eight pairs without a `::` are an EUI-64 or a worldwide name.
       if (s.charCodeAt(p) !== COLON)
-        return accept(p, groups, compressed, decimal && firstLength >= 3, chained)
+        return accept(p, groups, compressed, decimal && firstLength >= 3, chained || pairs)
       if (p + 1 === s.length && !final) return MORE
       if (after === COLON) {
         if (compressed) return accept(p, groups, compressed, decimal && firstLength >= 3, chained)
@@ -93,7 +103,7 @@ const v6: Matcher = {
       } else if (isHex(after)) {
         return NO // a ninth group: a fingerprint, a dump
       } else {
-        return accept(p, groups, compressed, decimal && firstLength >= 3, chained)
+        return accept(p, groups, compressed, decimal && firstLength >= 3, chained || pairs)
       }
     }
   },
@@ -114,7 +124,16 @@ export const ipv4: Detector = {
   name: 'ipv4',
   matchers: [v4],
   examples: ['192.0.2.1', '198.51.100.255', '203.0.113.10', '10.0.0.1'],
-  counterExamples: ['256.1.1.1', '1.2.3', '1.2.3.4.5', '1.2.3.', '1.2.3.4567', '12:30:45'],
+  counterExamples: [
+    '256.1.1.1',
+    '1.2.3',
+    '1.2.3.4.5',
+    '1.2.3.',
+    '1.2.3.4567',
+    '12:30:45',
+    '10.0.0.0',
+    '1.250.000.000',
+  ],
 }
 
 export const ipv6: Detector = {
@@ -136,6 +155,7 @@ export const ipv6: Detector = {
     '12:30:45',
     '00:1a:2b:3c:4d:5e',
     '00:11:22:33:44:55:66:77:88:99',
+    '50:06:0b:00:00:c2:62:00',
     'key: value',
   ],
 }

@@ -1,4 +1,4 @@
-import { isDigit } from '../chars.ts'
+import { isAlnum, isDigit, isGroupSeparator, isHex } from '../chars.ts'
 import { type Detector, MORE, NO, type Matcher, numberStart, unitFrom } from './matcher.ts'
 
 const PLUS = 43
@@ -6,9 +6,8 @@ const OPEN = 40
 const CLOSE = 41
 const ZERO = 48
 
-/** One of these between groups: space, dash, dot, slash, and the no-break and typographic forms. */
-const isSeparator = (c: number): boolean =>
-  c === 32 || c === 45 || c === 46 || c === 47 || c === 0xa0 || c === 0x202f || c === 0x2011
+/** One of these between groups: those of every number, dot and slash. */
+const isSeparator = (c: number): boolean => c === 46 || c === 47 || isGroupSeparator(c)
 
 /**
  * International numbers (`+` or `00`, ITU-T E.164), North American ones (NANP, with separators) and national ones with
@@ -25,7 +24,10 @@ const matcher: Matcher = {
     if (isDigit(unitFrom(s, i - 1, floor))) return NO
     const first = c === OPEN ? i + 1 : i
     if (first === s.length) return final ? NO : MORE
-    return s.charCodeAt(first) === ZERO ? national(s, i, final) : northAmerican(s, i, final)
+    if (s.charCodeAt(first) !== ZERO) return northAmerican(s, i, final)
+    const end = national(s, i, final)
+    if (end < 0 || !pairs.test(s.slice(i, end))) return end
+    return inDump(s, i, end, final, floor)
   },
 }
 
@@ -55,7 +57,9 @@ function international(s: string, from: number, final: boolean): number {
     while (
       next < s.length &&
       next < p + 3 &&
-      (isSeparator(s.charCodeAt(next)) || isParenthesis(s.charCodeAt(next)))
+      (isSeparator(s.charCodeAt(next)) ||
+        s.charCodeAt(next) === PLUS ||
+        isParenthesis(s.charCodeAt(next)))
     )
       next++
     if (next === s.length && next < p + 3) return final ? best : MORE
@@ -71,6 +75,7 @@ function validInternational(digits: string, separated: boolean): boolean {
   if (digits.startsWith('1')) {
     return digits.length === 11 && digits.charCodeAt(1) >= 50 && digits.charCodeAt(4) >= 50
   }
+  if (digits.startsWith('7')) return digits.length === 11
   return digits.length >= (separated ? 8 : 10)
 }
 
@@ -111,12 +116,46 @@ function northAmerican(s: string, i: number, final: boolean): number {
   return isDigit(s.charCodeAt(p)) ? NO : p
 }
 
+const pairs = /^\d\d(?:[ -]\d\d)+$/
+/** Pairs to either side that are looked at. */
+const MAX_PAIRS = 12
+
+/** Whether pairs with one separator go on to either side until one has a letter: a dump of bytes or a MAC address, and no number. */
+function inDump(s: string, from: number, to: number, final: boolean, floor: number): number {
+  const separator = s.charCodeAt(from + 2)
+  const isPair = (at: number): boolean =>
+    isHex(unitFrom(s, at, floor)) && isHex(s.charCodeAt(at + 1))
+  const hasLetter = (at: number): boolean =>
+    !isDigit(s.charCodeAt(at)) || !isDigit(s.charCodeAt(at + 1))
+  for (
+    let k = 1, at = from - 3;
+    k <= MAX_PAIRS && s.charCodeAt(at + 2) === separator;
+    k++, at -= 3
+  ) {
+    if (!isPair(at)) break
+    if (hasLetter(at)) return isAlnum(unitFrom(s, at - 1, floor)) ? to : NO
+  }
+  for (let k = 1, at = to; k <= MAX_PAIRS; k++, at += 3) {
+    if (at + 3 >= s.length && !final) return goesOn(s, at, separator) ? MORE : to
+    if (s.charCodeAt(at) !== separator || !isPair(at + 1)) break
+    if (hasLetter(at + 1)) return isAlnum(s.charCodeAt(at + 3)) ? to : NO
+  }
+  return to
+}
+
+/** Whether the last units of a text may become a separator and a pair. */
+const goesOn = (s: string, at: number, separator: number): boolean =>
+  (at >= s.length || s.charCodeAt(at) === separator) &&
+  (at + 1 >= s.length || isHex(s.charCodeAt(at + 1))) &&
+  (at + 2 >= s.length || isHex(s.charCodeAt(at + 2)))
+
 /** A trunk 0 (9–11 digits) or the prefix 00 (11–16), at least two groups, one kind of separator: `020 7946 0958`, `01 23 45 67 89`. */
 function national(s: string, i: number, final: boolean): number {
   let p = i
   const parenthesis = s.charCodeAt(p) === OPEN
   if (parenthesis) p++
   const international = s.startsWith('00', p)
+  if (international && s.charCodeAt(p + 2) === ZERO) return NO
   let separator = 0
   let best = NO
   let digits = 0
@@ -133,7 +172,9 @@ function national(s: string, i: number, final: boolean): number {
     if (p === s.length && !final) return MORE
     if (group < 2) return best
     const enough = separator === 46 ? groups >= 3 : groups >= 2
-    const fits = international ? digits >= 11 && digits <= 16 : digits >= 9 && digits <= 11
+    const fits = international
+      ? digits >= 11 && validInternational(s.slice(i, p).replace(/\D/g, '').slice(2), true)
+      : digits >= 9 && digits <= 11
     if (enough && fits) best = p
     if (p === s.length) return best
     let next = p
@@ -186,5 +227,9 @@ export const phone: Detector = {
     '415-555-01321',
     '3.14159265358979',
     '0.1234567890',
+    '0000 0000 0000 0000',
+    '01 23 45 67 89 ab cd ef',
+    'fe 01 23 45 67 89 01',
+    '00-11-22-33-44-55',
   ],
 }

@@ -2,13 +2,7 @@ import { joined } from './example.ts'
 import { isAlnum, isDigit, isLower, isToken } from '../chars.ts'
 import { type Detector, MORE, NO, type Matcher, prefixAt, tailWhile } from './matcher.ts'
 import { prefixedToken } from './prefixed-token.ts'
-
-const githubTrigger = {
-  chars: '_',
-  back: 6,
-  fires: (s: string, at: number): boolean =>
-    s.startsWith('gh', at - 3) || s.startsWith('github', at - 6),
-}
+import { underscore } from './prefix-triggers.ts'
 
 export const githubToken: Detector = {
   name: 'github_token',
@@ -19,7 +13,7 @@ export const githubToken: Detector = {
       body: isAlnum,
       certain: 20,
       mixed: true,
-      trigger: githubTrigger,
+      trigger: underscore,
     }),
     prefixedToken({
       name: 'github_token',
@@ -27,7 +21,7 @@ export const githubToken: Detector = {
       body: (c) => isAlnum(c) || c === 95,
       certain: 20,
       mixed: true,
-      trigger: githubTrigger,
+      trigger: underscore,
     }),
   ],
   examples: [

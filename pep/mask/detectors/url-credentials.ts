@@ -48,12 +48,12 @@ const matcher: Matcher = {
     let p = i
     for (; p < s.length && p < i + MAX_AUTHORITY; p++) {
       const c = s.charCodeAt(p)
-      if (ends(c)) return at
+      if (ends(c)) return real(s, i, at)
       if (c === COLON) colon = true
       if (c === AT && colon) at = p
     }
-    if (p === i + MAX_AUTHORITY) return at === NO && colon ? p : at
-    return final ? at : MORE
+    if (p === i + MAX_AUTHORITY) return at === NO && colon ? p : real(s, i, at)
+    return final ? real(s, i, at) : MORE
   },
   tail(s, from, final) {
     let p = from
@@ -61,6 +61,12 @@ const matcher: Matcher = {
     return p < s.length || final ? p : ~p
   },
 }
+
+/** Asterisks, and what a template puts a password in place of: `${…}`, `{…}`. */
+const placeholder = /^(?:\*+|\$?\{[^{}]*\})$/
+
+const real = (s: string, i: number, at: number): number =>
+  at !== NO && placeholder.test(s.slice(s.indexOf(':', i) + 1, at)) ? NO : at
 
 export const urlCredentials: Detector = {
   name: 'url_credentials',
@@ -77,5 +83,8 @@ export const urlCredentials: Detector = {
     'https://ada@intranet/',
     'a://b c:d@e',
     '//user:pw@host',
+    'postgres://ada:***@db/orders',
+    'https://${user}:${password}@${host}/',
+    'https://{user}:{password}@host/',
   ],
 }

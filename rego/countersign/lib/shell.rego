@@ -52,10 +52,27 @@ disk_overwrite if {
 }
 
 disk_overwrite if {
+	some file in input.context.facts.tool.paths
+	file.op == "write"
+	startswith(file.path, "/dev/")
+	not harmless_device(file.path)
+}
+
+disk_overwrite if {
 	some redirect in input.context.facts.shell.redirects
 	contains(redirect.op, ">")
 	startswith(redirect.target, "/dev/")
 	not harmless_device(redirect.target)
+}
+
+# The permissions of a whole system.
+disk_overwrite if {
+	some command in commands
+	command.name in {"chmod", "chown", "chgrp"}
+	has_flag(command, {"R"}, "recursive")
+	some file in input.context.facts.tool.paths
+	file.op == "write"
+	file.path in {"/", "/*", "/etc", "/usr", "/bin", "/lib", "/var", "/home", "~", "~/*"}
 }
 
 harmless_device(target) if target in {"/dev/null", "/dev/stdout", "/dev/stderr", "/dev/tty"}
@@ -78,8 +95,9 @@ privileged if {
 }
 
 git_push(command) if {
-	command.name == "git"
-	"push" in command.args
+	command.name in {"git", "hub"}
+	some word in command.args
+	word in {"push", "send-pack", "http-push", "dcommit"}
 	command.args[0] != "stash"
 }
 

@@ -5,7 +5,12 @@
 #   trait is in `toolTraits` of scripts/policy-data/sources.ts as well.
 package countersign.lib.tool
 
+import data.countersign.lib.destruction
+import data.countersign.lib.files
+import data.countersign.lib.hosts
+import data.countersign.lib.secrets
 import data.countersign.lib.shell
+import data.countersign.lib.sql
 
 # METADATA
 # description: rm that recurses and asks nothing, or a find that deletes.
@@ -40,36 +45,90 @@ traits contains "git_push" if {
 }
 
 # METADATA
-# description: A table, schema or database is dropped or truncated, in a command or a SQL field.
-traits contains "sql_drop" if {
-	some text in texts
-	some phrase in ["drop table", "drop schema", "drop database", "truncate table"]
-	contains(one_line(text), phrase)
+# description: A push that may take commits or branches from a remote.
+traits contains "force_push" if destruction.force_push
+
+# METADATA
+# description: Many files deleted at once, by find, xargs or a glob.
+traits contains "bulk_delete" if destruction.bulk_delete
+
+# METADATA
+# description: Commits, or changes of the working tree, are lost.
+traits contains "discards_work" if destruction.discards_work
+
+# METADATA
+# description: Volumes, clusters, buckets, databases, whole environments.
+traits contains "deletes_infrastructure" if destruction.deletes_infrastructure
+
+# METADATA
+# description: A program in a language that is not parsed, in an argument, a pipe or a file that the command wrote itself.
+traits contains "inline_code" if count(input.context.facts.shell.code) > 0
+
+# METADATA
+# description: A table, schema, database, column, … is dropped or truncated, in a command or a SQL field.
+traits contains "sql_drop" if sql.drops
+
+# METADATA
+# description: An UPDATE or DELETE of every row.
+traits contains "sql_without_where" if sql.without_where
+
+# METADATA
+# description: SQL that changes something, or may.
+traits contains "sql_writes" if sql.writes
+
+# METADATA
+# description: SQL that does not parse, runs text, or is not in the call.
+traits contains "sql_undetermined" if sql.undetermined
+
+# METADATA
+# description: SQL reaches files or programs of the database's server, or another server.
+traits contains "sql_outside" if sql.outside
+
+# METADATA
+# description: Credentials are read or changed, the environment is printed.
+traits contains "touches_secrets" if secrets.touched
+
+# METADATA
+# description: Files of the system are changed, or those by which it, a shell or git starts programs.
+traits contains "changes_system" if files.system
+
+# METADATA
+# description: Data is sent to another machine.
+traits contains "exfiltrates" if hosts.sends
+
+# METADATA
+# description: Secrets are touched, and another machine is reached as well.
+traits contains "exfiltrates_secrets" if {
+	secrets.touched
+	hosts.leaves
+	not only_metadata
 }
 
-# In a command `truncate` is a program.
-traits contains "sql_drop" if {
-	some text in sql_texts
-	contains(one_line(text), "truncate ")
+# Reading the metadata service touches secrets; they leave when something else is reached.
+only_metadata if {
+	not files.secret
+	not hosts.sends
 }
 
-texts := sql_texts | command_texts
+# METADATA
+# description: Anything that destroys data, whatever the means.
+traits contains "destructive" if destructive
 
-sql_texts contains text if {
-	some field in ["sql", "query", "statement"]
-	text := input.context.facts.tool.input[field]
-}
-
-# As it is written, for here-documents, and its words, for what quotes take apart.
-command_texts contains input.context.facts.tool.input.command
-
-command_texts contains text if {
+destructive if {
 	some command in shell.commands
-	some text in command.args
+	shell.recursive_force_delete(command)
 }
 
-# Lower case, runs of white space as one space.
-one_line(text) := concat(" ", [word |
-	some word in split(replace(replace(replace(lower(text), "\n", " "), "\r", " "), "\t", " "), " ")
-	word != ""
-])
+destructive if shell.disk_overwrite
+
+destructive if destruction.bulk_delete
+
+destructive if destruction.discards_work
+
+destructive if destruction.force_push
+
+destructive if destruction.deletes_infrastructure
+
+destructive if sql.drops
+
+destructive if sql.without_where
