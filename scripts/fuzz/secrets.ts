@@ -107,7 +107,10 @@ export function render(pieces: readonly Piece[]): Rendered {
 }
 
 /** What stands around secrets and may stay: the host behind credentials is the end of an address as well. */
-const around = [...known.values()].map(({ before, after }) => `${before}\n${after}`).join('\n')
+const around = [...known.values()]
+  .flatMap((parts) => Object.values(forms).map((form) => form(parts)))
+  .map(({ before, after }) => `${before}\n${after}`)
+  .join('\n')
 
 /** @param seen all that a client can see. @throws {Broken} when it has most of a secret in a row. */
 export function expectNone(values: readonly string[], seen: string): void {
