@@ -273,3 +273,8 @@ test('a literal behind escapes that nobody needs is redacted as well', () => {
     expect(counts).toEqual({ credential: 1 })
   }
 })
+
+test('a text that ends inside of a key is refused as one that ends anywhere else', () => {
+  for (const json of ['{"', '{"a', '{"a":1,"b', '[1, {"a\\'])
+    expect(() => mask([all], json)).toThrow(PepMaskError)
+})

@@ -83,6 +83,7 @@ export class JsonScanner {
     while (at < this.#s.length) {
       const next = this.#token(at, final)
       if (next === undefined) {
+        if (final) throw bad('the text ends too early')
         this.#settle(at)
         this.#carry = this.#s.slice(at)
         return this.#out

@@ -86,6 +86,8 @@ function streamBlock(
   // By field: whatever deltas it comes in, it is one text to its reader.
   const channels = new Map<string, Channel>()
   const content_type = String(content['type'])
+  /** Fields that a signature ended: what followed would be looked at without what came before. */
+  const sealed = new Set<string>()
 
   function channel(type: string, field: string): Channel {
     let known = channels.get(field)
@@ -143,6 +145,7 @@ function streamBlock(
     const { type, ...fields } = change
     // The signature ends the thinking: what was held of it goes first.
     const before = type === 'signature_delta' ? flush() : []
+    if (type === 'signature_delta') channels.forEach(({ field }) => sealed.add(field))
     const { type: _type, index: _index, delta: _delta, ...beside } = event
     const masked = maskFields(type, fields)
     const around = maskObject(parts, beside)
@@ -169,6 +172,7 @@ function streamBlock(
         typeof value === 'string' &&
         (isSigned(field, { type }) || !isFixed(field, fields, value))
       ) {
+        if (sealed.has(field)) throw new ReplyCut('a block goes on behind its signature')
         const text = channel(type, field).push(value)
         out[field] = text
         same &&= text === value
@@ -220,15 +224,24 @@ function jsonChannel(parts: ReplyParts, type: string, field: string): Channel {
   const masker: ByteMasker = parts.mask.json()
   const decoder = new StringDecoder('utf8')
   let empty = true
+  /** Of a surrogate pair, which is no character without the other. */
+  let half = ''
   return {
     type,
     field,
     push(text) {
       empty &&= text === ''
-      return decoder.write(masker.push(Buffer.from(text)))
+      const all = half + text
+      half = /[\ud800-\udbff]$/.exec(all)?.[0] ?? ''
+      return decoder.write(masker.push(Buffer.from(all.slice(0, all.length - half.length))))
     },
     // A tool without arguments may send no JSON at all.
-    end: () => (empty ? '' : decoder.write(masker.end()) + decoder.end()),
+    end: () =>
+      empty
+        ? ''
+        : decoder.write(masker.push(Buffer.from(half))) +
+          decoder.write(masker.end()) +
+          decoder.end(),
     tally: () => parts.findings.add(masker.counts, parts.altering),
   }
 }

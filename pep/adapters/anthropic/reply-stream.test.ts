@@ -269,6 +269,19 @@ describe('secrets elsewhere', () => {
     )
   })
 
+  test('the input of a tool at the provider may be cut inside of a character', async () => {
+    const reply = Buffer.concat([
+      start(),
+      blockStart(0, { type: 'server_tool_use', id: 'srvtoolu_1', name: 'x', input: {} }),
+      delta(0, 'input_json_delta', { partial_json: '{"query": "so \ud83d' }),
+      delta(0, 'input_json_delta', { partial_json: '\ude00"}' }),
+      blockStop(0),
+      end('end_turn'),
+    ])
+    const { out } = await play(replyParts(), [reply])
+    expect(read(out).content[0]?.['input']).toEqual({ query: 'so \u{1F600}' })
+  })
+
   test('an error event is masked and the outcome is on record before it', async () => {
     const error = event('error', { error: { type: 'overloaded_error', message: `by ${EMAIL}` } })
     const { out, outcomes, outAtOutcome } = await play(replyParts(), [
@@ -316,6 +329,21 @@ describe('secrets elsewhere', () => {
     const message = read(out)
     expect(message.stop_reason).toBe('end_turn')
     expect(message.content.at(-1)?.['text']).toContain('decision decision-1')
+  })
+
+  test('thinking that goes on behind its signature cuts the reply, for a secret could be on both sides', async () => {
+    const reply = Buffer.concat([
+      start(),
+      blockStart(0, { type: 'thinking', thinking: '', signature: '' }),
+      delta(0, 'thinking_delta', { thinking: 'it is 4111 1111 ' }),
+      delta(0, 'signature_delta', { signature: 'abc' }),
+      delta(0, 'thinking_delta', { thinking: '1111 1111, so' }),
+      blockStop(0),
+      end('end_turn'),
+    ])
+    const { out, outcomes } = await play(replyParts(), [reply])
+    expect(read(out).content[0]?.['thinking']).toBe('it is 4111 1111 ')
+    expect(outcomes).toEqual([{ result: 'cut', reason: 'a block goes on behind its signature' }])
   })
 
   test('a finding in thinking passes on record when the mask only observes', async () => {
