@@ -50,6 +50,23 @@ test_findings_add_too if {
 	testing.decide(with_card).flow.adds == ["cards", "ledger"]
 }
 
+reads_tables(tables, undetermined) := testing.tool_use(["researchers"], "query", {"sql": {
+	"statements": [{
+		"kind": "select", "tables": tables, "writes": false, "has_where": false, "functions": [],
+	}],
+	"undetermined": undetermined,
+}})
+
+test_tables_add_by_name_and_by_schema if {
+	testing.decide(reads_tables(["salaries"], [])).flow.adds == ["payroll"]
+	testing.decide(reads_tables(["other", "payroll.bonus"], [])).flow.adds == ["payroll"]
+	not testing.decide(reads_tables(["salaries_old"], [])).flow
+}
+
+test_sql_that_was_not_understood_may_have_read_any if {
+	testing.decide(reads_tables([], ["syntax"])).flow.adds == ["payroll"]
+}
+
 test_an_approval_may_hang_on_the_session if {
 	mail := testing.tool_use(["researchers"], "send_mail", {})
 	testing.decide(mail).flow.asks

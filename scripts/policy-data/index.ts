@@ -162,6 +162,7 @@ export function addRestriction(
     ...(http?.query && { query: named(http.query) }),
     ...(http?.body && { body: named(http.body) }),
     ...(tool?.is && { is: tool.is }),
+    ...(tool?.tables && { tables: compileNames(tool.tables) }),
     ...(tool?.phrases && { phrases: tool.phrases }),
     ...(findings && { findings: Object.entries(findings) }),
     ...('after' in source && source.after && { after: source.after }),

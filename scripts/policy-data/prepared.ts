@@ -51,6 +51,7 @@ const when = z.strictObject({
   body: z.array(namedCondition).optional(),
   content_types: z.array(z.string()).optional(),
   is: z.array(z.string()).optional(),
+  tables: nameSet.optional(),
   phrases: z.array(z.string()).optional(),
   findings: z.array(z.array(z.union([z.string(), z.int()]))).optional(),
   after: z.array(z.string()).optional(),

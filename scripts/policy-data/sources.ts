@@ -104,6 +104,8 @@ export const toolTraits = [
 const toolMatch = {
   names: names,
   is: z.array(z.enum(toolTraits)).min(1).optional(),
+  /** Tables of which its SQL must name one, lower case: `customers`, `billing.*`. SQL that was not understood may name any. */
+  tables: z.array(namePattern).min(1).optional(),
   /** Names of phrase lists of which one must occur in the call. */
   phrases: z.array(z.string()).min(1).optional(),
 }

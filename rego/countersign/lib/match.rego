@@ -87,6 +87,7 @@ restricts(entry) if {
 		some_value(condition, object.get(input.context.facts.paths, condition.of, []))
 	}
 	traits(when)
+	tables(when)
 	phrases(when)
 	findings(when)
 	after(when)
@@ -172,6 +173,20 @@ perhaps_in_range(_, value) if not is_number(value)
 content_type(when) if not when.content_types
 
 content_type(when) if input.context.facts.http.content_type in when.content_types
+
+tables(when) if not when.tables
+
+tables(when) if {
+	some statement in input.context.facts.sql.statements
+	some table in statement.tables
+	includes(when.tables, table)
+}
+
+# SQL that was not understood may name any.
+tables(when) if {
+	when.tables
+	count(input.context.facts.sql.undetermined) > 0
+}
 
 after(when) if not when.after
 
