@@ -262,3 +262,16 @@ test('any text gives facts of the contract shape, and a command glued to it is s
     { numRuns: 2000 },
   )
 })
+
+test('a script of more substitutions than are read is refused at once', () => {
+  for (const unit of ['*f$(0 ', '"$(a ', '<(a ', '`a ']) {
+    for (const n of [50, 100, 200, 400, 2000]) {
+      const started = performance.now()
+      const { facts, incomplete } = shellFacts(unit.repeat(n))
+      expect(performance.now() - started).toBeLessThan(5000)
+      if (n < 200) continue
+      expect(facts.undetermined).toContain('too many substitutions')
+      expect(incomplete.length).toBeGreaterThan(0)
+    }
+  }
+})

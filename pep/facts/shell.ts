@@ -18,6 +18,9 @@ import { assignedWords, type Token, toToken, wordToken } from './shell-words.ts'
 
 /** Longest script that is parsed, UTF-16 code units. */
 const MAX_SCRIPT = 64 * 1024
+/** Most substitutions: what is nested in them is read again at each level, and an end that is missing is looked for at each. */
+const MAX_SUBSTITUTIONS = 150
+const substitutions = /\$\(|[<>]\(|`/g
 
 /**
  * Parses a shell script (bash grammar) into the facts policy sees: every command that it may run, also in
@@ -58,6 +61,11 @@ function createWalk(state: ShellState): Walk {
       if (script.length > MAX_SCRIPT) {
         state.incomplete('too long')
         state.undetermined('script too long')
+        return
+      }
+      if ([...script.matchAll(substitutions)].length > MAX_SUBSTITUTIONS) {
+        state.incomplete('more substitutions than are read')
+        state.undetermined('too many substitutions')
         return
       }
       const parsed = parse(script)

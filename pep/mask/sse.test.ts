@@ -113,3 +113,17 @@ test('an encoded event is decoded to itself', () => {
     }),
   )
 })
+
+test('an event that comes in many small pieces is read in proportion to its length, and stays whole', () => {
+  const data = 'x'.repeat(4_000_000)
+  const bytes = Buffer.from(`event: a\ndata: ${data}\n\nevent: b\ndata: 1\n\n`)
+  const decoder = new SseDecoder(16 * 1024 * 1024)
+  const frames: SseFrame[] = []
+  const started = performance.now()
+  for (let at = 0; at < bytes.length; at += 200)
+    frames.push(...decoder.feed(bytes.subarray(at, at + 200)))
+  expect(performance.now() - started).toBeLessThan(3000)
+  expect(frames.map(({ event }) => event)).toEqual(['a', 'b'])
+  expect(frames[0]?.data).toBe(data)
+  expect(Buffer.concat(frames.map(({ raw }) => raw)).equals(bytes)).toBe(true)
+})

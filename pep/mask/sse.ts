@@ -27,7 +27,9 @@ const CR = 13
 export class SseDecoder {
   readonly #maxFrameBytes: number
   readonly #decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
-  #rest: Buffer = Buffer.alloc(0)
+  /** Bytes of the frame that is not complete: the first `#length` of the buffer, which grows by doubling. */
+  #buffer: Buffer = Buffer.alloc(0)
+  #length = 0
   /** Where to go on looking, and where the line that is read begins. */
   #scanned = 0
   #line = 0
@@ -47,7 +49,8 @@ export class SseDecoder {
    */
   feed(bytes: Uint8Array): SseFrame[] {
     if (this.#failed !== undefined) throw this.#failed
-    const buffer = this.#rest.length === 0 ? Buffer.from(bytes) : Buffer.concat([this.#rest, bytes])
+    const goesOn = this.#length > 0
+    const buffer = this.#append(bytes)
     const frames: SseFrame[] = []
     let start = 0
     let p = this.#scanned
@@ -70,10 +73,25 @@ export class SseDecoder {
       p = end - 1
     }
     this.#check(buffer.length - start)
-    this.#rest = buffer.subarray(start)
-    this.#scanned = buffer.length - start
+    // Frames that were given out are parts of it: it is not written over.
+    if (!goesOn || start > 0) this.#buffer = Buffer.from(buffer.subarray(start))
+    this.#length = buffer.length - start
+    this.#scanned = this.#length
     this.#line = line - start
     return frames
+  }
+
+  /** @returns what is there with these bytes behind it; frames may be cut from it. */
+  #append(bytes: Uint8Array): Buffer {
+    if (this.#length === 0) return Buffer.from(bytes)
+    const length = this.#length + bytes.length
+    if (length > this.#buffer.length) {
+      const larger = Buffer.alloc(2 * length)
+      this.#buffer.copy(larger, 0, 0, this.#length)
+      this.#buffer = larger
+    }
+    this.#buffer.set(bytes, this.#length)
+    return this.#buffer.subarray(0, length)
   }
 
   /**
@@ -82,8 +100,9 @@ export class SseDecoder {
    * forward it.
    */
   end(): Buffer {
-    const rest = this.#rest
-    this.#rest = Buffer.alloc(0)
+    const rest = this.#buffer.subarray(0, this.#length)
+    this.#buffer = Buffer.alloc(0)
+    this.#length = 0
     this.#scanned = this.#line = 0
     return rest
   }

@@ -121,3 +121,17 @@ test('a value that is divided over text blocks is masked as in one', async () =>
     content: [{ text: 'Ask [REDACTED:email]' }, { text: ' now' }, { text: 'untouched \u2013' }],
   })
 })
+
+test('a number that is a value is masked, and other numbers stay as they are written', async () => {
+  const content = [
+    {
+      type: 'mcp_tool_result',
+      structured_content: { card: 4111111111111111, at: 1.5e3, n: 1234567890 },
+    },
+  ]
+  const body = reply(content, 'end_turn')
+  const out = await inspect(body)
+  expect(parsed(out)).toMatchObject({
+    content: [{ structured_content: { card: '[REDACTED:credit_card]', n: 1234567890 } }],
+  })
+})

@@ -33,6 +33,9 @@ export type ReplyParts = MaskingParts & {
 /** Policy chooses by the mask: one that alters cuts, one that observes lets it pass on record. */
 export const SIGNED_FINDING = 'the thinking holds something that must be masked'
 
+/** Of nine digits: shorter ones are no value by themselves. */
+const LONG_NUMBER = 1e8
+
 /** Why a reply cannot go on; what was already sent is safe. */
 export class ReplyCut extends Error {}
 
@@ -75,6 +78,13 @@ export function maskStrings(parts: MaskingParts, from: string, value: unknown): 
         if (key === 'input') return { replace: (text) => maskJson(parts, text) }
         return {}
       }
+      if (typeof node === 'number' && Math.abs(node) >= LONG_NUMBER && !isFixed(key, parent, node))
+        return {
+          replace: (raw) => {
+            const { out } = whole(raw)
+            return out === raw ? raw : JSON.stringify(out)
+          },
+        }
       if (typeof node !== 'string') return {}
       if (isSigned(key, parent)) {
         if (whole(node).found) throw new ReplyCut(SIGNED_FINDING)
