@@ -151,7 +151,7 @@ export class Inspector {
 
   /** From here on what stands there may differ from what is read; up to here it was the same. */
   #splitUp(): Literally {
-    const union = new Union(this.#out)
+    const union = new Union(this.#out, this.#scanner.inside)
     const shown = this.#unfolding.held
     this.#unfolding.to(union.reads)
     return { scanner: this.#scanner.clone(union.stands), union, shown }

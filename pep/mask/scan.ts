@@ -77,6 +77,11 @@ export class Scanner {
     return this.#buffer.length - this.#at + this.#valueUnits
   }
 
+  /** Whether a finding of any length goes on. */
+  get inside(): boolean {
+    return this.#open !== undefined
+  }
+
   /** Another scanner at the same place of the same text. */
   clone(sink: Sink): Scanner {
     const copy = new Scanner(this.#tables, sink, this.#use, this.#budget)

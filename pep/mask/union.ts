@@ -90,8 +90,10 @@ export class Union {
   readonly stands: Sink
   readonly reads: Sink
 
-  constructor(sink: Sink) {
+  /** @param inside whether the text begins inside a finding, which both then know of. */
+  constructor(sink: Sink, inside: boolean) {
     this.#sink = sink
+    if (inside) this.#stands.dropsFrom = this.#reads.dropsFrom = -1
     this.stands = this.#input(this.#stands)
     this.reads = this.#input(this.#reads)
   }

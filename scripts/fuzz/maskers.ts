@@ -38,6 +38,15 @@ function maskText(mask: Mask, parts: readonly string[], bounded: boolean): strin
   return out + masker.end()
 }
 
+/**
+ * Of values that overlap, where two readings of a text part, which are told and by which digest or token may depend on
+ * the split; nothing else.
+ */
+const sameText = (what: string, one: string, other: string): void =>
+  same(what, untold(one), untold(other))
+const untold = (text: string): string =>
+  text.replace(/(?:\[(?:REDACTED:[\w:]+|[\w:]+:[ht]:[0-9a-zA-F]+|[\w:]+:\*[^\]]*)\])+/g, '[…]')
+
 const text = target({
   name: 'text',
   runs: 100,
@@ -46,13 +55,13 @@ const text = target({
     const { text, values } = render(pieces)
     const whole = maskText(masks[style], [text], false)
     expectNone(values, whole)
-    same(
+    sameText(
       'text that was split is masked otherwise',
       maskText(masks[style], cutAt(text, cuts), style === 'redact'),
       whole,
     )
     if (text.length < 3000)
-      same(
+      sameText(
         'text in single units is masked otherwise',
         maskText(masks[style], text.split(''), style === 'redact'),
         whole,
@@ -74,12 +83,12 @@ const overlaps = target({
   check({ texts, cuts, style }) {
     const text = texts.join('')
     const whole = maskText(masks[style], [text], false)
-    same(
+    sameText(
       'text that was split is masked otherwise',
       maskText(masks[style], cutAt(text, cuts), style === 'redact'),
       whole,
     )
-    same(
+    sameText(
       'text in single units is masked otherwise',
       maskText(masks[style], text.split(''), style === 'redact'),
       whole,
