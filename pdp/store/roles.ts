@@ -23,15 +23,26 @@ export async function ensureRole(owner: Sql, role: ServiceRole): Promise<void> {
 
 /** All that the service may do. Whatever else it was granted on these tables before is taken away. */
 const RIGHTS = {
-  records: 'INSERT, SELECT',
+  leaves: 'INSERT, SELECT',
+  log_nodes: 'INSERT, SELECT',
+  checkpoints: 'INSERT, SELECT',
+  cosignatures: 'INSERT, SELECT',
+  log_head: 'SELECT, UPDATE (size, range, logged_ms)',
+  session_keys: 'INSERT, SELECT, UPDATE (wrapped, erased_ms)',
+  sealed_records: 'INSERT, SELECT, DELETE',
+  sealed_blocks: 'INSERT, SELECT, DELETE',
+  bundle_archives: 'INSERT, SELECT',
+  policy_revisions: 'INSERT, SELECT',
+  legal_holds: 'INSERT, SELECT, UPDATE (released_ms)',
+  sinks: 'INSERT, SELECT, UPDATE (next)',
   record_alarms: 'INSERT, SELECT',
-  votes: 'INSERT, SELECT',
+  votes: 'INSERT, SELECT, UPDATE (comment)',
   approvals:
-    'INSERT, SELECT, UPDATE (state, decided_ms, consumed_decision_id, consumed_revision, consumed_operation_id, consumed_ms)',
+    'INSERT, SELECT, UPDATE (state, live_key, action_digest, sealed, wrapped_key, erased_ms, decided_ms, consumed_decision_id, consumed_revision, consumed_operation_id, consumed_ms)',
   sessions: 'INSERT, SELECT, UPDATE (first_ms, last_ms)',
   session_counts: 'INSERT, SELECT, UPDATE (count)',
-  session_labels: 'INSERT, SELECT',
-  shadow_differences: 'INSERT, SELECT',
+  session_labels: 'INSERT, SELECT, DELETE',
+  shadow_differences: 'INSERT, SELECT, DELETE',
   session_taints: 'INSERT, SELECT',
 } as const
 
@@ -58,7 +69,7 @@ export async function checkServiceRole(service: Sql): Promise<void> {
     select pg_has_role(c.relowner, 'MEMBER') as owner,
       has_table_privilege(c.oid, 'UPDATE') or has_any_column_privilege(c.oid, 'UPDATE')
         or has_table_privilege(c.oid, 'DELETE') or has_table_privilege(c.oid, 'TRUNCATE') as changes
-    from pg_class c where c.oid = to_regclass('countersign.records')`
+    from pg_class c where c.oid = to_regclass('countersign.leaves')`
   if (!row)
     throw new StoreError(
       'STORE_BROKEN',

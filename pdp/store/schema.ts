@@ -12,9 +12,8 @@ import {
   uniqueIndex,
   uuid,
 } from 'drizzle-orm/pg-core'
-import type { CanonicalAction } from '../contract/action.ts'
 import type { ApprovalState } from '../contract/approval.ts'
-import type { Reason, Verdict } from '../contract/decision.ts'
+import type { Verdict } from '../contract/decision.ts'
 
 /**
  * Tables, as drizzle sees them. `migrations/` is generated from here (`npx drizzle-kit generate`), except for what
@@ -38,10 +37,14 @@ export const approvals = countersign.table(
     session_id: text('session_id').notNull(),
     connection: text('connection').notNull(),
     action_name: text('action_name').notNull(),
+    /** Empty once erased: a short action could be found again by its digest. */
     action_digest: text('action_digest').notNull(),
-    // `json` keeps the text as it is; `jsonb` would refuse `\u0000` and change numbers.
-    action: json('action').$type<CanonicalAction>().notNull(),
-    reasons: json('reasons').$type<readonly Reason[]>().notNull(),
+    /** What approvers are shown, sealed under a key of its own; both null once erased. */
+    sealed: bytea('sealed'),
+    wrapped_key: bytea('wrapped_key'),
+    /** HMAC of the action under that key: what leaves call it by. */
+    commitment: bytea('commitment'),
+    erased_ms: time('erased_ms'),
     approvers: text('approvers').array().notNull(),
     count: integer('count').notNull(),
     valid_s: integer('valid_s').notNull(),
@@ -87,42 +90,166 @@ export const votes = countersign.table(
   (table) => [primaryKey({ columns: [table.approval_id, table.issuer, table.approver_id] })],
 )
 
-export const records = countersign.table(
-  'records',
+/**
+ * The log: one canonical text a step, numbered without gaps (RFC 6962). Nothing is ever changed or taken away. The other
+ * columns repeat what the text says, to find it by.
+ */
+export const leaves = countersign.table(
+  'leaves',
+  {
+    idx: time('idx').primaryKey(),
+    leaf: text('leaf').notNull(),
+    /** SHA-256(0x00 ‖ leaf). */
+    hash: bytea('hash').notNull(),
+    kind: text('kind').notNull(),
+    time_ms: time('time_ms').notNull(),
+    logged_ms: time('logged_ms').notNull(),
+    /** The frame of an enforcement point's journal that it was made from, with the frame's digest. */
+    pep: text('pep'),
+    epoch: text('epoch'),
+    seq: time('seq'),
+    digest: bytea('digest'),
+    session_id: text('session_id'),
+    decision_id: text('decision_id'),
+  },
+  (table) => [
+    uniqueIndex('leaves_frame')
+      .on(table.pep, table.epoch, table.seq)
+      .where(sql`${table.pep} is not null`),
+    index('leaves_session')
+      .on(table.session_id, table.idx)
+      .where(sql`${table.session_id} is not null`),
+    index('leaves_decision')
+      .on(table.decision_id)
+      .where(sql`${table.decision_id} is not null`),
+    index('leaves_few')
+      .on(table.kind, table.idx)
+      .where(sql`${table.kind} in ('approval', 'policy', 'key', 'admin')`),
+  ],
+)
+
+/** One row: who holds it may append, and only what it says is ever signed. */
+export const log_head = countersign.table('log_head', {
+  id: integer('id').primaryKey(),
+  /** A name no other log has. */
+  log_id: uuid('log_id').notNull().defaultRandom(),
+  size: time('size').notNull(),
+  /** Hashes of the complete subtrees of `size` leaves, largest first, one after the other. */
+  range: bytea('range').notNull(),
+  /** `logged_ms` of the newest leaf. */
+  logged_ms: time('logged_ms').notNull(),
+})
+
+/** Hashes of complete subtrees of 2^level leaves, level 8, 16, 24, 32: a proof reads these in place of leaves. */
+export const log_nodes = countersign.table(
+  'log_nodes',
+  { level: integer('level').notNull(), n: time('n').notNull(), hash: bytea('hash').notNull() },
+  (table) => [primaryKey({ columns: [table.level, table.n] })],
+)
+
+/** Every checkpoint that was ever published. */
+export const checkpoints = countersign.table(
+  'checkpoints',
+  {
+    size: time('size').primaryKey(),
+    root: bytea('root').notNull(),
+    note: text('note').notNull(),
+    at_ms: time('at_ms').notNull(),
+  },
+  (table) => [index('checkpoints_at').on(table.at_ms)],
+)
+
+/** Signatures of witnesses that came later. */
+export const cosignatures = countersign.table(
+  'cosignatures',
+  { size: time('size').notNull(), line: text('line').notNull() },
+  (table) => [primaryKey({ columns: [table.size, table.line] })],
+)
+
+/** Data keys of sealed content, wrapped by a master key. Without `wrapped` what was sealed is erased for good. */
+export const session_keys = countersign.table(
+  'session_keys',
+  {
+    id: text('id').primaryKey(),
+    session_id: text('session_id').notNull(),
+    connection: text('connection').notNull(),
+    wrapped: bytea('wrapped'),
+    created_ms: time('created_ms').notNull(),
+    erased_ms: time('erased_ms'),
+  },
+  (table) => [
+    index('session_keys_session').on(table.session_id),
+    index('session_keys_age').on(table.connection, table.created_ms),
+  ],
+)
+
+/** The sealed content of a step. */
+export const sealed_records = countersign.table(
+  'sealed_records',
   {
     pep: text('pep').notNull(),
     epoch: text('epoch').notNull(),
     seq: time('seq').notNull(),
-    prev: bytea('prev').notNull(),
-    digest: bytea('digest').notNull(),
-    payload: bytea('payload').notNull(),
-    received_ms: time('received_ms').notNull(),
-    kind: text('kind').notNull(),
-    time_ms: time('time_ms').notNull(),
-    operation_id: text('operation_id'),
-    parent_id: text('parent_id'),
-    /** Also of an outcome or a chunk, which only name their operation: found when it is appended. */
-    session_id: text('session_id'),
-    session_label: text('session_label'),
-    connection: text('connection'),
-    action: text('action'),
-    effect: text('effect'),
-    subject_id: text('subject_id'),
-    issuer: text('issuer'),
-    decision_id: text('decision_id'),
-    result: text('result'),
+    key_id: text('key_id').notNull(),
+    commitment: bytea('commitment').notNull(),
+    sealed: bytea('sealed').notNull(),
   },
   (table) => [
     primaryKey({ columns: [table.pep, table.epoch, table.seq] }),
-    index('records_operation').on(table.operation_id),
-    index('records_decision')
-      .on(table.decision_id)
-      .where(sql`${table.decision_id} is not null`),
-    index('records_session')
-      .on(table.session_id, table.time_ms, table.pep, table.epoch, table.seq)
-      .where(sql`${table.session_id} is not null`),
+    index('sealed_records_key').on(table.key_id),
   ],
 )
+
+/** Parts of bodies, each once under its key. */
+export const sealed_blocks = countersign.table(
+  'sealed_blocks',
+  {
+    key_id: text('key_id').notNull(),
+    block_id: text('block_id').notNull(),
+    sealed: bytea('sealed').notNull(),
+  },
+  (table) => [primaryKey({ columns: [table.key_id, table.block_id] })],
+)
+
+/** Bundles that were ever active, as archives, and the revisions they made together. */
+export const bundle_archives = countersign.table('bundle_archives', {
+  digest: text('digest').primaryKey(),
+  archive: bytea('archive').notNull(),
+})
+
+export type RevisionBundle = {
+  readonly name: string
+  readonly revision: string
+  readonly digest: string
+  readonly git_revision?: string
+}
+
+export const policy_revisions = countersign.table('policy_revisions', {
+  revision: text('revision').primaryKey(),
+  config_digest: text('config_digest').notNull(),
+  bundles: json('bundles').$type<readonly RevisionBundle[]>().notNull(),
+  first_ms: time('first_ms').notNull(),
+})
+
+/** What no rule of retention and no erasure touches until it is released. */
+export const legal_holds = countersign.table(
+  'legal_holds',
+  {
+    id: uuid('id').primaryKey(),
+    /** Exactly one of the two. */
+    session_id: text('session_id'),
+    connection: text('connection'),
+    at_ms: time('at_ms').notNull(),
+    released_ms: time('released_ms'),
+  },
+  (table) => [index('legal_holds_session').on(table.session_id)],
+)
+
+/** How far each sink has been sent the log: index of the next leaf. */
+export const sinks = countersign.table('sinks', {
+  name: text('name').primaryKey(),
+  next: time('next').notNull(),
+})
 
 /** A frame that came again with another digest: someone changed a journal. */
 export const record_alarms = countersign.table(
@@ -180,7 +307,7 @@ export const shadow_differences = countersign.table(
   ],
 )
 
-/** Only to find sessions fast; it follows from the records. */
+/** Only to find sessions fast; it follows from the leaves. */
 export const sessions = countersign.table(
   'sessions',
   {
