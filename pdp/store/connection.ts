@@ -6,6 +6,9 @@ import { storeError } from './errors.ts'
 /** The service's connections: `db` for what drizzle has words for, `sql` for the rest. */
 export type Connection = { readonly sql: Sql; readonly db: PostgresJsDatabase }
 
+/** What goes through a transaction: all of it is kept, or nothing. */
+export type Transaction = Parameters<Parameters<PostgresJsDatabase['transaction']>[0]>[0]
+
 /** Longest a use of the store takes, milliseconds. */
 export const DEADLINE_MS = 6_000
 /** Longest an append takes: a batch may be large. */

@@ -1,53 +1,73 @@
-import type { Sql, TransactionSql } from 'postgres'
-import { APPEND_DEADLINE_MS, type Use } from './connection.ts'
-import { insertFrames } from './insert-frames.ts'
-import { findSessions } from './find-sessions.ts'
+import { sql } from 'drizzle-orm'
+import { APPEND_DEADLINE_MS, type Transaction, type Use } from './connection.ts'
+import type { AppendLeaves } from './log/append.ts'
 import { noteSessions } from './note-sessions.ts'
+import { insertSealed } from './sealed/insert.ts'
 import type { AppendResult, IndexedFrame, RecordAppend, RecordStore } from './store.ts'
 
 /** `prev` of the first frame of an epoch. */
 const GENESIS = Buffer.alloc(32)
 
 /** What the next frame of an epoch continues. */
-type Head = { readonly next: number; readonly digest: Uint8Array }
+type Last = { readonly next: number; readonly digest: Uint8Array }
 
-export function createRecordStore(use: Use): RecordStore {
+export function createRecordStore(use: Use, appendLeaves: AppendLeaves): RecordStore {
   return {
     append: (batch) =>
-      use(({ sql }) => sql.begin((transaction) => append(transaction, batch)), APPEND_DEADLINE_MS),
-    alarms: () => use(({ sql }) => countAlarms(sql)),
+      use(
+        ({ db }) => db.transaction((transaction) => append(transaction, appendLeaves, batch)),
+        APPEND_DEADLINE_MS,
+      ),
+    alarms: () =>
+      use(async ({ db }) => {
+        const [row] = await db.execute<{ count: string }>(
+          sql`select count(*) from countersign.record_alarms`,
+        )
+        return Number(row?.count ?? 0)
+      }),
   }
 }
 
-async function append(sql: TransactionSql, batch: RecordAppend): Promise<AppendResult> {
+async function append(
+  transaction: Transaction,
+  appendLeaves: AppendLeaves,
+  batch: RecordAppend,
+): Promise<AppendResult> {
   // Every lookup here has an index; a table that just grew has no statistics that would say so.
-  await sql`select set_config('enable_seqscan', 'off', true),
+  await transaction.execute(sql`select set_config('enable_seqscan', 'off', true),
     set_config('statement_timeout', ${String(APPEND_DEADLINE_MS - 5_000)}, true),
-    pg_advisory_xact_lock(hashtextextended(${JSON.stringify([batch.pep, batch.epoch])}, 0))`
-  const head = await readHead(sql, batch)
+    pg_advisory_xact_lock(hashtextextended(${JSON.stringify([batch.pep, batch.epoch])}, 0))`)
+  const last = await readLast(transaction, batch)
   const [first] = batch.frames
-  if (!first) return { ok: true, seq: head.next - 1 }
-  if (first.seq > head.next) return { ok: false, expected: head.next }
+  if (!first) return { ok: true, seq: last.next - 1, fresh: 0 }
+  if (first.seq > last.next) return { ok: false, expected: last.next }
   const broken = brokenLink(batch.frames)
   if (broken !== undefined) return { ok: false, expected: broken }
 
-  const known = batch.frames.filter((frame) => frame.seq < head.next)
+  const known = batch.frames.filter((frame) => frame.seq < last.next)
   const fresh = batch.frames.slice(known.length)
-  const conflict = (await differing(sql, batch, known)) ?? forked(head, fresh[0])
+  const conflict = (await differing(transaction, batch, known)) ?? forked(last, fresh[0])
   if (conflict) {
-    await raiseAlarm(sql, batch, conflict)
+    await raiseAlarm(transaction, batch, conflict)
     return { ok: false, conflict: conflict.seq }
   }
-  const placed = await findSessions(sql, batch.pep, fresh)
-  await insertFrames(sql, batch, placed)
-  await noteSessions(sql, placed)
-  return { ok: true, seq: Math.max(head.next, (fresh.at(-1)?.seq ?? -1) + 1) - 1 }
+  if (fresh.length === 0) return { ok: true, seq: last.next - 1, fresh: 0 }
+  await insertSealed(transaction, batch, fresh)
+  await appendLeaves(
+    transaction,
+    fresh.map(({ leaf, digest }) => ({ body: leaf, digest })),
+  )
+  await noteSessions(
+    transaction,
+    fresh.map(({ leaf }) => leaf),
+  )
+  return { ok: true, seq: last.next + fresh.length - 1, fresh: fresh.length }
 }
 
-async function readHead(sql: TransactionSql, { pep, epoch }: RecordAppend): Promise<Head> {
-  const [last] = await sql<{ seq: string; digest: Uint8Array }[]>`
-    select seq, digest from countersign.records
-    where pep = ${pep} and epoch = ${epoch} order by seq desc limit 1`
+async function readLast(transaction: Transaction, { pep, epoch }: RecordAppend): Promise<Last> {
+  const [last] = await transaction.execute<{ seq: string; digest: Uint8Array }>(sql`
+    select seq, digest from countersign.leaves
+    where pep = ${pep} and epoch = ${epoch} order by seq desc limit 1`)
   return last ? { next: Number(last.seq) + 1, digest: last.digest } : { next: 0, digest: GENESIS }
 }
 
@@ -63,16 +83,16 @@ type Conflict = { readonly seq: number; readonly stored: Uint8Array; readonly of
 
 /** The first frame that is on record with another digest. */
 async function differing(
-  sql: TransactionSql,
+  transaction: Transaction,
   { pep, epoch }: RecordAppend,
   known: readonly IndexedFrame[],
 ): Promise<Conflict | undefined> {
   const from = known[0]?.seq
   const to = known.at(-1)?.seq
   if (from === undefined || to === undefined) return undefined
-  const stored = await sql<{ digest: Uint8Array }[]>`
-    select digest from countersign.records
-    where pep = ${pep} and epoch = ${epoch} and seq between ${from} and ${to} order by seq`
+  const stored = await transaction.execute<{ digest: Uint8Array }>(sql`
+    select digest from countersign.leaves
+    where pep = ${pep} and epoch = ${epoch} and seq between ${from} and ${to} order by seq`)
   for (const [at, frame] of known.entries()) {
     // Fail closed: a frame that should be there and is not differs as well.
     const digest = stored[at]?.digest ?? GENESIS
@@ -83,25 +103,21 @@ async function differing(
 }
 
 /** A next frame whose `prev` is not our last digest names another last frame: the same number, another digest. */
-function forked(head: Head, next: IndexedFrame | undefined): Conflict | undefined {
-  if (!next || same(next.prev, head.digest)) return undefined
-  return { seq: Math.max(head.next - 1, 0), stored: head.digest, offered: next.prev }
+function forked(last: Last, next: IndexedFrame | undefined): Conflict | undefined {
+  if (!next || same(next.prev, last.digest)) return undefined
+  return { seq: Math.max(last.next - 1, 0), stored: last.digest, offered: next.prev }
 }
 
 /** The only thing that this transaction keeps. A journal that is shipped again and again is one alarm. */
 async function raiseAlarm(
-  sql: TransactionSql,
+  transaction: Transaction,
   { pep, epoch, received_ms }: RecordAppend,
   { seq, stored, offered }: Conflict,
 ): Promise<void> {
-  await sql`insert into countersign.record_alarms (pep, epoch, seq, digest, offered, received_ms)
+  await transaction.execute(sql`
+    insert into countersign.record_alarms (pep, epoch, seq, digest, offered, received_ms)
     values (${pep}, ${epoch}, ${seq}, ${stored}, ${offered}, ${received_ms})
-    on conflict do nothing`
-}
-
-async function countAlarms(sql: Sql): Promise<number> {
-  const [row] = await sql<{ count: string }[]>`select count(*) from countersign.record_alarms`
-  return Number(row?.count ?? 0)
+    on conflict do nothing`)
 }
 
 function same(one: Uint8Array, other: Uint8Array): boolean {

@@ -1,11 +1,12 @@
 import type { Sql } from 'postgres'
 import type { Use } from './connection.ts'
-import { columnText } from './insert-frames.ts'
+import { columnText } from './text.ts'
+import { noteLabel } from './note-sessions.ts'
 import { countsOf, type Counts } from './session-counts.ts'
 import type {
   SessionQuery,
-  SessionRecord,
-  SessionRecords,
+  SessionStep,
+  SessionSteps,
   SessionStore,
   SessionSummary,
 } from './store.ts'
@@ -18,7 +19,9 @@ const MAX_NAMESAKES = 20
 export function createSessionStore(use: Use): SessionStore {
   return {
     list: (query) => use(({ sql }) => list(sql, query)),
-    records: (session, page) => use(({ sql }) => records(sql, session, page)),
+    steps: (session, page) => use(({ sql }) => steps(sql, session, page)),
+    decisions: (query) => use(({ sql }) => decisions(sql, query)),
+    label: (session, label) => use((connection) => noteLabel(connection, session, label)),
     decision: (id) => use(({ sql }) => decision(sql, id)),
   }
 }
@@ -75,60 +78,66 @@ function summary(row: SessionRow, counts: Counts): SessionSummary {
   }
 }
 
-type RecordRow = Omit<SessionRecord, 'cursor' | 'seq' | 'time_ms'> & {
-  readonly seq: string
-  readonly time_ms: string
+type StepRow = {
+  readonly idx: string
+  readonly leaf: string
+  readonly key_id: string | null
+  readonly commitment: Uint8Array | null
+  readonly sealed: Uint8Array | null
 }
 
-async function records(
+async function steps(
   sql: Sql,
   session: string,
-  page: { readonly after?: string; readonly limit: number },
-): Promise<SessionRecords> {
+  page: { readonly after?: number; readonly limit: number },
+): Promise<SessionSteps> {
   const [known] = await sql`select 1 from countersign.sessions where id = ${columnText(session)}`
-  if (known) return { ok: true, id: session, records: await recordsOf(sql, session, page) }
+  if (known) return { ok: true, id: session, steps: await stepsOf(sql, session, page) }
   const namesakes = await list(sql, { label: session, limit: MAX_NAMESAKES })
   const [only, ...others] = namesakes
   if (!only || others.length > 0) return { ok: false, sessions: namesakes }
-  return { ok: true, id: only.id, records: await recordsOf(sql, only.id, page) }
+  return { ok: true, id: only.id, steps: await stepsOf(sql, only.id, page) }
 }
 
-async function recordsOf(
+/** A leaf with its content. */
+const selectSteps = (sql: Sql) => sql`
+  select l.idx, l.leaf, s.key_id, s.commitment, s.sealed
+  from countersign.leaves l
+  left join countersign.sealed_records s on s.pep = l.pep and s.epoch = l.epoch and s.seq = l.seq`
+
+async function stepsOf(
   sql: Sql,
   id: string,
-  { after, limit }: { readonly after?: string; readonly limit: number },
-): Promise<readonly SessionRecord[]> {
-  const from = after === undefined ? undefined : readCursor(after, 4)
-  const rows = await sql<RecordRow[]>`
-    select r.pep, r.epoch, r.seq, r.time_ms, r.kind, r.payload
-    from countersign.records r
-    where r.session_id = ${columnText(id)}
-      ${
-        from
-          ? sql`and (r.time_ms, r.pep, r.epoch, r.seq)
-              > (${Number(from[0])}, ${String(from[1])}, ${String(from[2])}, ${Number(from[3])})`
-          : sql``
-      }
-    order by r.time_ms, r.pep, r.epoch, r.seq
-    limit ${limit}`
-  return rows.map(sessionRecord)
+  { after = -1, limit }: { readonly after?: number; readonly limit: number },
+): Promise<readonly SessionStep[]> {
+  const rows = await sql<StepRow[]>`
+    ${selectSteps(sql)} where l.session_id = ${columnText(id)} and l.idx > ${after} order by l.idx limit ${limit}`
+  return rows.map(step)
 }
 
-async function decision(sql: Sql, id: string): Promise<SessionRecord | undefined> {
-  const [row] = await sql<RecordRow[]>`
-    select r.pep, r.epoch, r.seq, r.time_ms, r.kind, r.payload
-    from countersign.records r
-    where r.decision_id = ${columnText(id)}
-    order by r.time_ms
-    limit 1`
-  return row && sessionRecord(row)
+async function decision(sql: Sql, id: string): Promise<SessionStep | undefined> {
+  const [row] = await sql<StepRow[]>`
+    ${selectSteps(sql)} where l.decision_id = ${columnText(id)} order by l.idx limit 1`
+  return row && step(row)
 }
 
-function sessionRecord(row: RecordRow): SessionRecord {
-  const seq = Number(row.seq)
-  const time_ms = Number(row.time_ms)
-  return { ...row, seq, time_ms, cursor: cursor(time_ms, row.pep, row.epoch, seq) }
+async function decisions(
+  sql: Sql,
+  { from, limit, session }: Parameters<SessionStore['decisions']>[0],
+): Promise<readonly SessionStep[]> {
+  const rows = await sql<StepRow[]>`
+    ${selectSteps(sql)}
+    where l.idx >= ${from} and l.decision_id is not null
+      ${session === undefined ? sql`` : sql`and l.session_id = ${columnText(session)}`}
+    order by l.idx limit ${limit}`
+  return rows.map(step)
 }
+
+const step = ({ idx, leaf, key_id, commitment, sealed }: StepRow): SessionStep => ({
+  index: Number(idx),
+  leaf,
+  ...(key_id !== null && commitment && sealed && { content: { key: key_id, commitment, sealed } }),
+})
 
 function cursor(...parts: readonly (string | number)[]): string {
   return Buffer.from(JSON.stringify(parts)).toString('base64url')

@@ -1,5 +1,5 @@
 import type { Use } from './connection.ts'
-import { columnText } from './insert-frames.ts'
+import { columnText } from './text.ts'
 import { shadow_differences } from './schema.ts'
 import type { ShadowStore } from './store.ts'
 import { desc, eq } from 'drizzle-orm'

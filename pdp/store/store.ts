@@ -1,7 +1,9 @@
 import type { CanonicalAction } from '../contract/action.ts'
 import type { ApprovalState } from '../contract/approval.ts'
 import type { Reason, Verdict } from '../contract/decision.ts'
-import type { RecordFrame } from '../contract/record.ts'
+import type { RecordFrame, WrappedKey } from '../contract/record.ts'
+import type { LeafBody } from '../evidence/log-store.ts'
+import type { Log } from './log/store.ts'
 
 /** What `openStore` (open.ts) takes. */
 export type StoreOptions = {
@@ -22,7 +24,9 @@ export type StoreOptions = {
  */
 export type Store = {
   readonly approvals: ApprovalStore
+  readonly log: Log
   readonly records: RecordStore
+  readonly keys: KeyStore
   readonly sessions: SessionStore
   readonly shadow: ShadowStore
   readonly taints: TaintStore
@@ -205,30 +209,26 @@ export type ApprovalStore = {
   readonly onChange: (listener: (id: string) => void) => () => void
 }
 
-/** Columns of a record that can be asked for, decoded by the caller. */
-export type RecordIndex = {
-  readonly kind: string
-  readonly time_ms: number
-  readonly operation_id?: string
-  readonly parent_id?: string
-  readonly session_id?: string
-  /** What the client calls its session. */
-  readonly session_label?: string
-  readonly connection?: string
-  readonly action?: string
-  readonly effect?: string
-  readonly subject_id?: string
-  readonly issuer?: string
-  readonly decision_id?: string
-  /** `result` of an outcome. */
-  readonly result?: string
+/** What only the holder of a key can read. */
+export type SealedContent = {
+  /** Id of the key. */
+  readonly key: string
+  readonly commitment: Uint8Array
+  readonly sealed: Uint8Array
+  readonly blocks: readonly { readonly id: string; readonly sealed: Uint8Array }[]
 }
 
-export type IndexedFrame = RecordFrame & { readonly index: RecordIndex }
+/** A frame of a journal and the leaf that it becomes. */
+export type IndexedFrame = Pick<RecordFrame, 'seq' | 'prev' | 'digest'> & {
+  readonly leaf: LeafBody
+  readonly content?: SealedContent
+}
 
 export type RecordAppend = {
   readonly pep: string
   readonly epoch: string
+  /** Keys that some of the content is sealed under, of this batch or of later ones. */
+  readonly keys: readonly WrappedKey[]
   /** In order of `seq`, without gaps. */
   readonly frames: readonly IndexedFrame[]
   readonly received_ms: number
@@ -236,8 +236,8 @@ export type RecordAppend = {
 
 /** Expected ends of an append. Only `ok: true` means that the frames are committed. */
 export type AppendResult =
-  /** Every frame up to `seq` of the epoch is in the store; -1 when there is none. */
-  | { readonly ok: true; readonly seq: number }
+  /** Every frame up to `seq` of the epoch is in the log, -1 when there is none; `fresh` of them were not there before. */
+  | { readonly ok: true; readonly seq: number; readonly fresh: number }
   /** Frame `conflict` is already there with another digest. Nothing of the batch was kept; an alarm was. */
   | { readonly ok: false; readonly conflict: number }
   /** The frames do not continue the chain: `expected` is the number that comes next. Nothing was kept. */
@@ -288,34 +288,49 @@ export type SessionQuery = {
   readonly since_ms?: number
 }
 
-export type SessionRecord = {
-  /** Where it stands; hand it in as `after` for the next page. */
-  readonly cursor: string
-  readonly pep: string
-  readonly epoch: string
-  readonly seq: number
-  readonly time_ms: number
-  readonly kind: string
-  readonly payload: Uint8Array
+/** A step of a session as it is on record. */
+export type SessionStep = {
+  /** Index of its leaf; hand it in as `after` for what comes behind it. */
+  readonly index: number
+  /** Text of the leaf. */
+  readonly leaf: string
+  /** Absent when it has none, or it was erased. */
+  readonly content?: { readonly key: string; readonly commitment: Uint8Array; readonly sealed: Uint8Array }
 }
 
-export type SessionRecords =
-  | { readonly ok: true; readonly id: string; readonly records: readonly SessionRecord[] }
+export type SessionSteps =
+  | { readonly ok: true; readonly id: string; readonly steps: readonly SessionStep[] }
   /** No session of this id or label: `sessions` is empty. Several carry the label: here they are, most recent first. */
   | { readonly ok: false; readonly sessions: readonly SessionSummary[] }
 
 export type SessionStore = {
   readonly list: (query: SessionQuery) => Promise<readonly SessionSummary[]>
   /**
-   * Records of a session in time order: every intent, decision, chunk and outcome of its operations.
+   * Steps of a session in the order of the log: every intent, decision, chunk and outcome of its operations, and its
+   * approvals.
    * @param session our id, or the client's label when only one session carries it.
    */
-  readonly records: (
+  readonly steps: (
     session: string,
-    page: { readonly after?: string; readonly limit: number },
-  ) => Promise<SessionRecords>
-  /** The record that a decision was written down with: an intent, or a decision after which nothing was forwarded. */
-  readonly decision: (id: string) => Promise<SessionRecord | undefined>
+    page: { readonly after?: number; readonly limit: number },
+  ) => Promise<SessionSteps>
+  /** The step that a decision was written down with: an intent, or a decision after which nothing was forwarded. */
+  readonly decision: (id: string) => Promise<SessionStep | undefined>
+  /** Intents and decisions of the log in its order, from index `from` on. */
+  readonly decisions: (query: {
+    readonly from: number
+    readonly limit: number
+    readonly session?: string
+  }) => Promise<readonly SessionStep[]>
+  /** What the client calls it. */
+  readonly label: (session: string, label: string) => Promise<void>
+}
+
+/** Keys of sealed content. */
+export type KeyStore = {
+  /** `wrapped: null` when it was erased. */
+  readonly find: (id: string) => Promise<{ readonly wrapped: Uint8Array | null } | undefined>
+  readonly block: (key: string, block: string) => Promise<Uint8Array | undefined>
 }
 
 export type StoreErrorCode =

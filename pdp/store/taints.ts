@@ -1,6 +1,6 @@
 import { and, eq } from 'drizzle-orm'
 import type { Use } from './connection.ts'
-import { columnText } from './insert-frames.ts'
+import { columnText } from './text.ts'
 import { session_taints } from './schema.ts'
 import type { SessionHolder, TaintStore } from './store.ts'
 
