@@ -18,6 +18,7 @@ COPY identity ./identity
 COPY pdp ./pdp
 COPY pep ./pep
 COPY scripts ./scripts
+COPY sealing ./sealing
 COPY server ./server
 # Sources stay root's: the service cannot change what it runs.
 RUN install --directory --owner=node --group=node --mode=0700 /data

@@ -2,7 +2,7 @@ import { defineConfig } from 'vitest/config'
 
 export default defineConfig({
   test: {
-    include: ['{identity,pdp,pep,scripts,server,test}/**/*.test.ts'],
+    include: ['{identity,pdp,pep,scripts,sealing,server,test}/**/*.test.ts'],
     testTimeout: 30_000,
     hookTimeout: 60_000,
     // Two cores: a fork per file, two at a time, keeps servers and databases apart.

@@ -36,7 +36,14 @@ export const decision = z.strictObject({
   /** Taints of the session that policy decided with, where it asked for them. */
   taints: z.array(z.string()).optional(),
   /** The approved approval that this decision rests on; it is consumed before anything is forwarded. */
-  approval: z.strictObject({ id: z.string() }).optional(),
+  approval: z
+    .strictObject({
+      id: z.string(),
+      /** As policy was told, so that the decision can be made again from the record: who approved, and when. */
+      approvers: z.array(z.string()),
+      approved_ms: z.int(),
+    })
+    .optional(),
 })
 
 export type Reason = z.infer<typeof reason>

@@ -1,12 +1,20 @@
 import { createHash } from 'node:crypto'
 import { z } from 'zod'
+import type { Decision } from './decision.ts'
+import type { DecisionRequest } from './request.ts'
+import { step } from './step.ts'
 
 /**
  * Journal records. A PEP numbers them without gaps within an epoch (one life of the process), chains them by
- * hash and ships them; the PDP commits them once each by (pep, epoch, seq).
+ * hash, seals and ships them; the PDP commits them once each by (pep, epoch, seq).
  */
 
 const bytes = z.custom<Uint8Array>((value) => value instanceof Uint8Array)
+/** As it was: what is on record must stay readable when the contract gets stricter. */
+const recorded = <T extends object>() =>
+  z.custom<T>((value) => typeof value === 'object' && value !== null && !Array.isArray(value))
+const counts = z.record(z.string(), z.int())
+const headers = z.array(z.tuple([z.string(), z.string()]))
 
 const operation = {
   operation_id: z.string(),
@@ -17,12 +25,18 @@ const exchange = z.strictObject({
   method: z.string().optional(),
   target: z.string().optional(),
   /** Without credentials, as forwarded. */
-  headers: z.array(z.tuple([z.string(), z.string()])).optional(),
+  headers: headers.optional(),
   body_bytes: z.int(),
-  /** sha256 hex; absent while a body streams. */
+  /** sha256 hex of what the agent sent; absent while a body streams. */
   body_sha256: z.string().optional(),
-  /** The bytes, when the `record` obligation keeps them. */
+  /** What the agent sent, when the `record` obligation keeps that (`full`). */
   body: bytes.optional(),
+  /** What goes upstream (`full`, `masked`); absent when it is `body`. */
+  forwarded: bytes.optional(),
+  /** Offsets where `body` is cut into blocks, ascending: so that what repeats is the same blocks. Not kept. */
+  cuts: z.array(z.int()).optional(),
+  /** The same of `forwarded`. */
+  forwarded_cuts: z.array(z.int()).optional(),
 })
 
 const described = {
@@ -31,9 +45,19 @@ const described = {
   parent_id: z.string().optional(),
   connection: z.string(),
   /** The decision request and the decision, as they were. */
-  request: z.unknown(),
-  decision: z.unknown(),
+  request: recorded<DecisionRequest>(),
+  decision: recorded<Decision>(),
   exchange,
+  /** Findings of the request, altered and only observed, by detector. */
+  masked: counts,
+  observed: counts,
+}
+
+/** What follows an intent says whose it is: a start knows no more of an operation than its records. */
+const following = {
+  ...operation,
+  session_id: z.string(),
+  connection: z.string(),
 }
 
 /** On disk before anything is forwarded. */
@@ -45,32 +69,43 @@ const decided = z.strictObject({
   /** Stable refusal code, absent when the tool call was released. */
   refused: z.string().optional(),
 })
-/** A part of a streaming request body, on disk before it is forwarded. */
+
+/**
+ * A part of a body as it streamed; of a request on disk before it is forwarded, of an answer before its outcome.
+ * `received` is recorded only where it may differ from `delivered`.
+ */
 const chunk = z.strictObject({
   kind: z.literal('chunk'),
-  ...operation,
+  ...following,
+  direction: z.enum(['sent', 'forwarded', 'received', 'delivered']),
+  /** Of its first byte in the whole body. */
   offset: z.int(),
-  body: bytes,
+  /** How it came: milliseconds since the epoch, and how many bytes. */
+  pieces: z.array(z.tuple([z.int(), z.int()])),
+  /** The bytes of all pieces; absent when policy keeps none (`metadata`). */
+  body: bytes.optional(),
 })
+
 /** On disk before the client sees the end of its answer. */
 const outcome = z.strictObject({
   kind: z.literal('outcome'),
-  ...operation,
+  ...following,
   /** `cut`: ended by the PEP; `unknown`: open when the PEP stopped, closed on recovery. */
   result: z.enum(['completed', 'failed', 'cut', 'aborted', 'unknown']),
   status: z.int().optional(),
   reason: z.string().optional(),
-  headers: z.array(z.tuple([z.string(), z.string()])).optional(),
+  headers: headers.optional(),
   bytes_in: z.int(),
   bytes_out: z.int(),
   /** Findings altered and findings only observed, by detector. */
-  masked: z.record(z.string(), z.int()),
-  observed: z.record(z.string(), z.int()),
-  body: bytes.optional(),
-  /** Set when the recorded body ends before the body did. */
-  truncated: z.boolean().optional(),
+  masked: counts,
+  observed: counts,
+  /** Bodies whose record ends before they did; `limit_bytes`: how much of it is on record. */
+  truncated: z
+    .array(z.strictObject({ direction: chunk.shape.direction, limit_bytes: z.int() }))
+    .optional(),
 })
-/** Something the PEP did by itself: started, recovered, rotated a credential. */
+/** Something the PEP did by itself: started, recovered, rotated a credential. Never sealed: it holds nobody's content. */
 const event = z.strictObject({
   kind: z.literal('event'),
   time_ms: z.int(),
@@ -81,9 +116,48 @@ const event = z.strictObject({
 export const journalRecord = z.discriminatedUnion('kind', [intent, decided, chunk, outcome, event])
 export type JournalRecord = z.infer<typeof journalRecord>
 export type Exchange = z.infer<typeof exchange>
+export type ChunkRecord = z.infer<typeof chunk>
 export type OutcomeRecord = z.infer<typeof outcome>
 
-/** One frame as it is shipped: `digest = sha256(prev ‖ payload)`, `payload` the msgpack of a record. */
+const hex256 = z.string().regex(/^[0-9a-f]{64}$/)
+const keyId = z.string().regex(/^[0-9a-f]{32}$/)
+
+/** Most bytes of a wrapped key: a key service's own wrapping included. */
+const MAX_WRAPPED_BYTES = 64 * 1024
+
+/**
+ * The key of a session's content on one connection, wrapped. Whoever deletes every copy of it has erased what it
+ * sealed; ids and digests stay.
+ */
+export const wrappedKey = z.strictObject({
+  id: keyId,
+  session_id: z.string().min(1).max(128),
+  connection: z.string().min(1).max(128),
+  created_ms: z.int().nonnegative(),
+  wrapped: bytes.refine((value) => value.length <= MAX_WRAPPED_BYTES),
+})
+export type WrappedKey = z.infer<typeof wrappedKey>
+
+/** A record as it is kept: what everybody may read of it, and what only holders of its key can. See `sealing/`. */
+export const sealedRecord = z.strictObject({
+  v: z.literal(2),
+  step,
+  /** The whole record; absent of events. */
+  content: z
+    .strictObject({
+      /** Id of the key. */
+      key: keyId,
+      sealed: bytes,
+      /** Over the plain content, under the key's own secret: it proves the content, and nobody without the key can guess at it. */
+      commitment: hex256,
+      /** Parts of bodies that were not sent under this key before; `id` is the commitment to the plain bytes. */
+      blocks: z.array(z.strictObject({ id: hex256, sealed: bytes })),
+    })
+    .optional(),
+})
+export type SealedRecord = z.infer<typeof sealedRecord>
+
+/** One frame as it is shipped: `digest = sha256(prev ‖ payload)`, `payload` the msgpack of a `SealedRecord`. */
 export const recordFrame = z.strictObject({
   seq: z.int().nonnegative(),
   prev: bytes,
@@ -97,10 +171,15 @@ export const recordBatch = z.strictObject({
   pep: z.string().min(1).max(128),
   epoch: z.string().min(1).max(64),
   frames: z.array(recordFrame).max(10_000),
+  /**
+   * Keys that the enforcement point still holds, oldest first, until they are acknowledged with a batch. Of an earlier
+   * epoch, some may be; and the same key comes again when an answer is lost.
+   */
+  keys: z.array(wrappedKey).max(1000),
 })
 export type RecordBatch = z.infer<typeof recordBatch>
 
-/** Answer once the batch is committed: every frame up to `seq` of the epoch is in the store. */
+/** Answer once the batch is committed: every frame up to `seq` of the epoch is in the store, and every key. */
 export const recordAck = z.strictObject({ seq: z.int() })
 export type RecordAck = z.infer<typeof recordAck>
 

@@ -61,14 +61,16 @@ export function createDecider(parts: DeciderParts): Decider {
     return made
   }
 
-  const decision = (judged: Judged, revision: Revision, approval?: string): Decision => {
+  const decision = (judged: Judged, revision: Revision): Decision => {
     const { flow: _, ...verdict } = judged.verdict
     return {
       id: randomUUIDv7() as string as DecisionId,
       ...verdict,
       revision,
       ...(judged.taints && { taints: [...judged.taints] }),
-      ...(approval !== undefined && { approval: { id: approval } }),
+      ...(judged.approval && {
+        approval: { ...judged.approval, approvers: [...judged.approval.approvers] },
+      }),
     }
   }
 
@@ -144,7 +146,7 @@ export function createDecider(parts: DeciderParts): Decider {
     const second = first.taints
       ? judge(withTaints(request, first.taints), policy, approval)
       : judge(request, policy, approval)
-    const rests = second.verdict.effect === 'allow' && { approval: row.id }
+    const rests = second.verdict.effect === 'allow' && { approval }
     return { ...second, ...(first.taints && { taints: first.taints }), ...rests }
   }
 
@@ -196,7 +198,7 @@ export function createDecider(parts: DeciderParts): Decider {
   ): Promise<{ readonly made: Judged; readonly given: Decision }> {
     let made = first.verdict.flow?.asks ? await judgeWithTaints(request, policy) : first
     if (made.verdict.effect === 'approve') made = await withApproval(request, policy, made)
-    const given = decision(made, policy.revision, made.approval)
+    const given = decision(made, policy.revision)
     const adds = made.verdict.effect === 'allow' && made.verdict.flow?.adds !== undefined
     return { made, given: adds ? await commit(request, made, given) : given }
   }
@@ -209,7 +211,7 @@ type Judged = {
   readonly verdict: Verdict
   readonly taints?: readonly string[]
   /** The approval that it rests on. */
-  readonly approval?: string
+  readonly approval?: ApprovalContext
 }
 
 /** @returns `undefined` for what has no JSON: policy is asked all the same, and says why not. */
