@@ -4,7 +4,8 @@ import { approvalState } from '../contract/approval.ts'
 import type { PdpError } from '../contract/client.ts'
 import { decisionRequest } from '../contract/request.ts'
 import { err, ok, type Result } from '../contract/result.ts'
-import type { ApprovalRow, Requester, VoteRefusal } from '../store/store.ts'
+import type { ShownApproval, Voted } from '../approvals/approvals.ts'
+import type { Requester } from '../store/store.ts'
 import type { Identity } from '../../identity/claims.ts'
 import {
   type Api,
@@ -76,12 +77,12 @@ export function approvalRoutes(app: Api, parts: ApiParts): void {
       ...(state && { state }),
       ...(before !== undefined && { before }),
     })
-    return found.ok ? reply(c, found.value.map(shown)) : refuse(c, problemOf(found.error))
+    return found.ok ? reply(c, found.value) : refuse(c, problemOf(found.error))
   })
 
   app.get('/v1/approvals/:id/detail', async (c) => {
     const seen = await visible(c, parts)
-    return seen.ok ? reply(c, shown(seen.value.row)) : refuse(c, seen.error)
+    return seen.ok ? reply(c, seen.value.row) : refuse(c, seen.error)
   })
 
   app.get('/v1/approvals/:id', async (c) => {
@@ -112,7 +113,7 @@ export function approvalRoutes(app: Api, parts: ApiParts): void {
       })
       if (!result.ok) return refuse(c, problemOf(result.error))
       return result.value.ok
-        ? reply(c, shown(result.value.row))
+        ? reply(c, result.value.approval)
         : refuse(c, voteProblem(result.value.reason))
     })
   }
@@ -135,7 +136,7 @@ async function fromPep<T>(
 async function visible(
   c: ApiContext,
   parts: ApiParts,
-): Promise<Result<{ row: ApprovalRow; person: Identity }, Problem>> {
+): Promise<Result<{ row: ShownApproval; person: Identity }, Problem>> {
   const person = await personOf(c, parts)
   if (!person.ok) return person
   const found = await parts.approvals.find(c.req.param('id') ?? '')
@@ -159,9 +160,6 @@ const requesterOf = ({ subject }: Identity): Requester => ({
   id: subject.id,
 })
 
-/** What a person sees: everything that an approval covers. */
-const shown = (row: ApprovalRow): Record<string, unknown> => ({ ...row })
-
 const malformed = (error: z.ZodError | undefined): Problem => {
   const [issue] = error?.issues ?? []
   const path = issue?.path.join('.') ?? ''
@@ -183,6 +181,13 @@ const refusals = {
   requester: problem(403, 'PDP_FORBIDDEN', 'nobody decides on their own request'),
   already_voted: problem(409, 'PDP_REFUSED', 'you have decided on this already'),
   not_pending: problem(409, 'PDP_REFUSED', 'it is decided already, or has expired'),
-} as const satisfies Record<VoteRefusal, Problem>
+  unreadable: problem(
+    409,
+    'PDP_REFUSED',
+    'what was asked for cannot be shown, so nobody can approve it',
+  ),
+} as const satisfies Record<Refusal, Problem>
 
-const voteProblem = (reason: VoteRefusal): Problem => refusals[reason]
+type Refusal = Extract<Voted, { ok: false }>['reason']
+
+const voteProblem = (reason: Refusal): Problem => refusals[reason]

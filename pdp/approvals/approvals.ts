@@ -13,15 +13,20 @@ import {
   type ApprovalStore,
   StoreError,
   type VoteInput,
-  type VoteResult,
+  type VoteRefusal,
 } from '../store/store.ts'
+import type { ApprovalVault, Shown } from './vault.ts'
+
+/** An approval as people see it: all that it covers, or why that cannot be shown; nobody may approve it then. */
+export type ShownApproval = Omit<ApprovalRow, 'content'> & (Shown | { readonly unreadable: string })
 
 /** An approval is on its way to people: the webhook tells them. */
-export type OnDemand = (row: ApprovalRow) => void
+export type OnDemand = (approval: Omit<ApprovalRow, 'content'> & Shown) => void
 
 export type ApprovalsParts = {
   readonly decider: Decider
   readonly store: ApprovalStore
+  readonly vault: ApprovalVault
   readonly metrics: Pick<PdpMetrics, 'approvals'>
   readonly onDemand: OnDemand
   readonly now: () => number
@@ -37,11 +42,18 @@ export type Approvals = {
     signal: AbortSignal,
   ) => Promise<Result<ApprovalStatus, PdpError>>
   readonly use: (use: ApprovalUse) => Promise<Result<ApprovalStatus, PdpError>>
-  readonly find: (id: string) => Promise<Result<ApprovalRow | undefined, PdpError>>
-  readonly list: (query: ApprovalQuery) => Promise<Result<readonly ApprovalRow[], PdpError>>
-  readonly vote: (vote: Omit<VoteInput, 'now_ms'>) => Promise<Result<VoteResult, PdpError>>
+  readonly find: (id: string) => Promise<Result<ShownApproval | undefined, PdpError>>
+  readonly list: (query: ApprovalQuery) => Promise<Result<readonly ShownApproval[], PdpError>>
+  readonly vote: (vote: Omit<VoteInput, 'now_ms'>) => Promise<Result<Voted, PdpError>>
   readonly close: () => void
 }
+
+export type Voted =
+  | { readonly ok: true; readonly approval: ShownApproval }
+  | { readonly ok: false; readonly reason: VoteRefusal | 'unreadable' }
+
+/** How often what lapsed is ended, where nobody asks for it again. */
+const SWEEP_MS = 15_000
 
 const refused = (message: string): Result<never, PdpError> => err({ code: 'PDP_REFUSED', message })
 
@@ -62,7 +74,7 @@ const statusOf = ({ id, state, expires_ms }: ApprovalRow): ApprovalStatus => ({
 })
 
 export function createApprovals(parts: ApprovalsParts): Approvals {
-  const { decider, store, metrics, now } = parts
+  const { decider, store, vault, metrics, now } = parts
   /** Who waits for which approval. */
   const waiting = new Map<string, Set<() => void>>()
   const stop = store.onChange((id) => waiting.get(id)?.forEach((wake) => wake()))
@@ -79,17 +91,16 @@ export function createApprovals(parts: ApprovalsParts): Approvals {
     const decision = await decider.evaluate(request)
     const duty = decision.effect === 'approve' ? approveObligation(decision) : undefined
     if (!duty) return refused(`policy does not ask for approval: ${decision.effect}`)
+    const shown = { action, reasons: decision.reasons }
+    const owner = { id: randomUUID(), session_id: request.context.session.id, connection }
     const result = await stored(() =>
       store.demand(
         {
-          id: randomUUID(),
+          ...owner,
           requester: requesterOf(request),
-          session_id: request.context.session.id,
-          connection,
           action_name: request.action.name,
           action_digest: request.context.action_digest ?? '',
-          action,
-          reasons: decision.reasons,
+          content: vault.seal(owner, shown),
           approvers: duty.approvers,
           count: duty.count,
           valid_s: duty.valid_s,
@@ -103,7 +114,8 @@ export function createApprovals(parts: ApprovalsParts): Approvals {
     const { row, opened } = result.value
     if (opened) {
       metrics.approvals.inc({ event: 'demanded' })
-      parts.onDemand(row)
+      const { content: _, ...told } = row
+      parts.onDemand({ ...told, ...shown })
     }
     return ok(statusOf(row))
   }
@@ -122,14 +134,14 @@ export function createApprovals(parts: ApprovalsParts): Approvals {
     signal.addEventListener('abort', wake, { once: true })
     let timer: NodeJS.Timeout | undefined
     try {
-      const before = await find(id)
+      const before = await read(id)
       if (!before.ok) return before
       if (!before.value) return refused('there is no such approval')
       if (before.value.state !== 'pending') return ok(statusOf(before.value))
       const left = Math.min(until - performance.now(), before.value.expires_ms - now())
       timer = setTimeout(wake, Math.max(left, 0))
       await changed.promise
-      const after = await find(id)
+      const after = await read(id)
       if (!after.ok) return after
       return after.value ? ok(statusOf(after.value)) : refused('there is no such approval')
     } finally {
@@ -140,7 +152,33 @@ export function createApprovals(parts: ApprovalsParts): Approvals {
     }
   }
 
-  const find: Approvals['find'] = async (id) => stored(() => store.find(id, now()))
+  const read = (id: string) => stored(() => store.find(id, now()))
+
+  async function show(row: ApprovalRow): Promise<ShownApproval> {
+    const opened = await vault.open(row)
+    const { content: _, ...told } = row
+    return opened.ok ? { ...told, ...opened.value } : { ...told, unreadable: opened.error }
+  }
+
+  async function vote(cast: Omit<VoteInput, 'now_ms'>): Promise<Result<Voted, PdpError>> {
+    const found = await read(cast.id)
+    if (!found.ok) return found
+    // Nobody approves what nobody can see.
+    const opened = found.value && (await vault.open(found.value))
+    if (cast.approve && opened && !opened.ok) return ok({ ok: false, reason: 'unreadable' })
+    const result = await stored(() => store.vote({ ...cast, now_ms: now() }))
+    if (!result.ok) return result
+    if (!result.value.ok) return ok({ ok: false, reason: result.value.reason })
+    const { row } = result.value
+    if (row.state !== 'pending') metrics.approvals.inc({ event: row.state })
+    return ok({ ok: true, approval: await show(row) })
+  }
+
+  const sweep = setInterval(() => {
+    // What cannot be written down now is so the next time; whoever asks meanwhile sees it as expired all the same.
+    stored(() => store.expire(now())).catch(() => undefined)
+  }, SWEEP_MS)
+  sweep.unref()
 
   async function use(used: ApprovalUse): Promise<Result<ApprovalStatus, PdpError>> {
     const result = await stored(() => store.consume({ ...used, now_ms: now() }))
@@ -154,15 +192,17 @@ export function createApprovals(parts: ApprovalsParts): Approvals {
     demand,
     wait,
     use,
-    find,
-    list: (query) => stored(() => store.list({ now_ms: now(), ...query })),
-    async vote(vote) {
-      const result = await stored(() => store.vote({ ...vote, now_ms: now() }))
-      if (result.ok && result.value.ok && result.value.row.state !== 'pending')
-        metrics.approvals.inc({ event: result.value.row.state })
-      return result
+    async find(id) {
+      const found = await read(id)
+      return found.ok ? ok(found.value && (await show(found.value))) : found
     },
+    async list(query) {
+      const found = await stored(() => store.list({ now_ms: now(), ...query }))
+      return found.ok ? ok(await Promise.all(found.value.map(show))) : found
+    },
+    vote,
     close() {
+      clearInterval(sweep)
       stop()
       for (const sleepers of waiting.values()) for (const wake of sleepers) wake()
     },

@@ -2,7 +2,9 @@ import { createHmac } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { PdpMetrics } from '../metrics.ts'
 import type { Log } from '../../server/log.ts'
-import type { ApprovalRow } from '../store/store.ts'
+import type { OnDemand } from './approvals.ts'
+
+type Told = Parameters<OnDemand>[0]
 
 export type WebhookOptions = {
   readonly url: string
@@ -16,7 +18,7 @@ export type WebhookOptions = {
 
 export type Webhook = {
   /** Tells approvers of a new approval; returns at once. */
-  readonly send: (row: ApprovalRow) => void
+  readonly send: OnDemand
   readonly close: () => Promise<void>
 }
 
@@ -32,7 +34,7 @@ const MOST_WAITING = 1000
  */
 export function createWebhook(options: WebhookOptions): Webhook {
   const { log, metrics } = options
-  const waiting: ApprovalRow[] = []
+  const waiting: Told[] = []
   const ending = new AbortController()
   let running: Promise<void> | undefined
 
@@ -41,7 +43,7 @@ export function createWebhook(options: WebhookOptions): Webhook {
     running = undefined
   }
 
-  async function deliver(row: ApprovalRow): Promise<void> {
+  async function deliver(row: Told): Promise<void> {
     const body = JSON.stringify(eventOf(row))
     for (let attempt = 1; attempt <= TRIES && !ending.signal.aborted; attempt += 1) {
       const problem = await post(options, body, ending.signal)
@@ -74,7 +76,7 @@ export function createWebhook(options: WebhookOptions): Webhook {
   }
 }
 
-function eventOf(row: ApprovalRow): Record<string, unknown> {
+function eventOf(row: Told): Record<string, unknown> {
   return {
     type: 'approval.demanded',
     id: row.id,

@@ -1,4 +1,6 @@
+import { hash } from 'node:crypto'
 import { canonicalJson } from '../contract/action.ts'
+import type { SealedRecord } from '../contract/record.ts'
 import type { LeafBody } from './log-store.ts'
 
 /**
@@ -28,4 +30,25 @@ function clean(value: unknown): unknown {
   return Object.fromEntries(
     Object.entries(value).map(([name, member]) => [clean(name), clean(member)]),
   )
+}
+
+type FrameSource = { readonly pep: string; readonly epoch: string; readonly seq: number }
+
+/** The leaf that a frame of a journal becomes. Content is told by its commitment and by what its sealed bytes hash to. */
+export function leafOf(source: FrameSource, { step, content }: SealedRecord): LeafBody {
+  return {
+    v: 1,
+    ...step,
+    source,
+    ...(content && {
+      content: {
+        key: content.key,
+        commitment: content.commitment,
+        sealed: hash('sha256', content.sealed),
+        ...(content.blocks.length > 0 && {
+          blocks: content.blocks.map(({ sealed }) => hash('sha256', sealed)),
+        }),
+      },
+    }),
+  }
 }

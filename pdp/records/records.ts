@@ -1,25 +1,29 @@
 import { hash } from 'node:crypto'
 import { Unpackr } from 'msgpackr'
 import type { PdpError } from '../contract/client.ts'
-import type { RecordAck, RecordBatch, RecordFrame } from '../contract/record.ts'
+import {
+  type RecordAck,
+  type RecordBatch,
+  type RecordFrame,
+  type SealedRecord,
+  sealedRecord,
+} from '../contract/record.ts'
 import { err, ok, type Result } from '../contract/result.ts'
+import { leafOf } from '../evidence/leaf.ts'
 import type { PdpMetrics } from '../metrics.ts'
 import type { Log } from '../../server/log.ts'
-import {
-  type IndexedFrame,
-  type RecordIndex,
-  type RecordStore,
-  StoreError,
-} from '../store/store.ts'
+import { type IndexedFrame, type RecordStore, StoreError } from '../store/store.ts'
 
 export type RecordsParts = {
   readonly store: RecordStore
   readonly metrics: Pick<PdpMetrics, 'frames' | 'conflicts'>
+  /** Told of records that are now in the log. Must not throw. */
+  readonly onAppended: (records: readonly SealedRecord[]) => void
   readonly log: Log
   readonly now: () => number
 }
 
-/** Takes journals of enforcement points. */
+/** Takes journals of enforcement points into the log. */
 export type Records = {
   /** `ok` only when the frames are committed. Never throws for an expected failure. */
   readonly append: (batch: RecordBatch) => Promise<Result<RecordAck, PdpError>>
@@ -29,21 +33,28 @@ export type Records = {
 
 const unpackr = new Unpackr({ useRecords: false, mapsAsObjects: true })
 
-export function createRecords({ store, metrics, log, now }: RecordsParts): Records {
+export function createRecords(parts: RecordsParts): Records {
+  const { store, metrics, onAppended, log, now } = parts
   let conflicts = 0
 
-  async function append({ pep, epoch, frames }: RecordBatch): Promise<Result<RecordAck, PdpError>> {
+  async function append(batch: RecordBatch): Promise<Result<RecordAck, PdpError>> {
+    const { pep, epoch, frames, keys } = batch
     const indexed: IndexedFrame[] = []
+    const records: SealedRecord[] = []
     for (const [at, frame] of frames.entries()) {
       const problem = problemOf(frame, frames[at - 1])
-      const index = problem === undefined ? indexOf(frame.payload) : undefined
-      if (!index) return refused(`frame ${frame.seq} ${problem ?? 'is not a record'}`)
-      indexed.push({ ...frame, index })
+      const record = problem === undefined ? recordOf(frame.payload) : undefined
+      if (!record) return refused(`frame ${frame.seq} ${problem ?? 'is not a record'}`)
+      const { seq, prev, digest } = frame
+      const leaf = leafOf({ pep, epoch, seq }, record)
+      indexed.push({ seq, prev, digest, leaf, ...(record.content && { content: record.content }) })
+      records.push(record)
     }
     try {
-      const result = await store.append({ pep, epoch, frames: indexed, received_ms: now() })
+      const result = await store.append({ pep, epoch, keys, frames: indexed, received_ms: now() })
       if (result.ok) {
-        metrics.frames.inc(frames.length)
+        metrics.frames.inc(result.fresh)
+        onAppended(records.slice(records.length - result.fresh))
         return ok({ seq: result.seq })
       }
       if ('expected' in result)
@@ -83,41 +94,11 @@ function problemOf(
   return Buffer.compare(prev, before.digest) === 0 ? undefined : 'breaks the chain'
 }
 
-const kinds: ReadonlySet<unknown> = new Set(['intent', 'decision', 'chunk', 'outcome', 'event'])
-
-/** The columns of a record; `undefined` when the payload is none. */
-function indexOf(payload: Uint8Array): RecordIndex | undefined {
-  let record: Record<string, unknown> | undefined
+/** `undefined` when the payload is none. */
+function recordOf(payload: Uint8Array): SealedRecord | undefined {
   try {
-    record = object(unpackr.unpack(payload))
+    return sealedRecord.safeParse(unpackr.unpack(payload)).data
   } catch {
     return undefined
   }
-  const { kind, time_ms } = record ?? {}
-  if (!record || !kinds.has(kind) || !Number.isSafeInteger(time_ms)) return undefined
-  if (kind !== 'event' && typeof record['operation_id'] !== 'string') return undefined
-  const request = object(record['request'])
-  const subject = object(request?.['subject'])
-  const session = object(object(request?.['context'])?.['session'])
-  const decision = object(record['decision'])
-  const columns = {
-    operation_id: record['operation_id'],
-    parent_id: record['parent_id'],
-    session_id: session?.['id'],
-    session_label: session?.['label'],
-    connection: record['connection'],
-    action: object(request?.['action'])?.['name'],
-    effect: decision?.['effect'],
-    subject_id: subject?.['id'],
-    issuer: object(subject?.['properties'])?.['issuer'],
-    decision_id: decision?.['id'],
-    result: record['result'],
-  }
-  const texts = Object.entries(columns).filter(([, value]) => typeof value === 'string')
-  return { kind: String(kind), time_ms: Number(time_ms), ...Object.fromEntries(texts) }
 }
-
-const object = (value: unknown): Record<string, unknown> | undefined =>
-  typeof value === 'object' && value !== null && !Array.isArray(value)
-    ? (value as Record<string, unknown>)
-    : undefined

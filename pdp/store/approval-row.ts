@@ -47,8 +47,11 @@ export function toRow(
     connection: row.connection,
     action_name: row.action_name,
     action_digest: row.action_digest,
-    action: row.action,
-    reasons: row.reasons,
+    ...(row.sealed &&
+      row.wrapped_key &&
+      row.commitment && {
+        content: { sealed: row.sealed, wrapped_key: row.wrapped_key, commitment: row.commitment },
+      }),
     approvers: row.approvers,
     count: row.count,
     valid_s: row.valid_s,

@@ -1,7 +1,9 @@
 import { createHash } from 'node:crypto'
 import { and, arrayOverlaps, desc, eq, gt, inArray, lte, or, sql, type SQL } from 'drizzle-orm'
 import { canonicalJson } from '../contract/action.ts'
-import type { Use } from './connection.ts'
+import { approvalLeaf } from './approval-leaf.ts'
+import type { Transaction, Use } from './connection.ts'
+import type { AppendLeaves } from './log/append.ts'
 import { effectiveState, isUuid, toRow, withVotes } from './approval-row.ts'
 import { approvals } from './schema.ts'
 import {
@@ -19,30 +21,44 @@ const LIVE = inArray(approvals.state, ['pending', 'approved'])
 /** Each try loses only to another caller who moved the approval on. */
 const TRIES = 8
 
-export function createApprovalStore(use: Use): Omit<ApprovalStore, 'onChange'> {
+export type ApprovalStoreParts = {
+  readonly use: Use
+  readonly appendLeaves: AppendLeaves
+  /** Name of this service in the leaves of approvals. */
+  readonly source: string
+}
+
+/** Each change of an approval and the leaf that tells of it are one transaction. */
+export function createApprovalStore(parts: ApprovalStoreParts): Omit<ApprovalStore, 'onChange'> {
+  const { use } = parts
   return {
-    demand: (approval, now_ms) => demand(use, approval, now_ms),
+    demand: (approval, now_ms) => demand(parts, approval, now_ms),
     find: (id, now_ms = Date.now()) => find(use, id, now_ms),
     approvedFor: (requester, digest, now_ms) => approvedFor(use, requester, digest, now_ms),
     list: (query) => list(use, query),
-    vote: (vote) => castVote(use, vote),
-    consume: (consumption) => consume(use, consumption),
+    vote: (vote) => castVote(parts, vote),
+    consume: (consumption) => consume(parts, consumption),
+    expire: (now_ms) => use(({ db }) => db.transaction((tx) => expire(parts, tx, now_ms))),
   }
 }
 
 async function demand(
-  use: Use,
+  { use, appendLeaves, source }: ApprovalStoreParts,
   approval: NewApproval,
   now_ms: number,
 ): Promise<{ row: ApprovalRow; opened: boolean }> {
   const live_key = liveKey(approval)
   for (let tries = 0; tries < TRIES; tries += 1) {
-    const [opened] = await use(({ db }) =>
-      db
-        .insert(approvals)
-        .values(toInsert(approval, live_key, now_ms))
-        .onConflictDoNothing()
-        .returning(),
+    const opened = await use(({ db }) =>
+      db.transaction(async (transaction) => {
+        const [row] = await transaction
+          .insert(approvals)
+          .values(toInsert(approval, live_key, now_ms))
+          .onConflictDoNothing()
+          .returning()
+        if (row) await appendLeaves(transaction, [approvalLeaf(source, row, 'demanded', now_ms)])
+        return row
+      }),
     )
     if (opened) return { row: toRow(opened, [], now_ms), opened: true }
     const [live] = await use(({ db }) =>
@@ -58,13 +74,48 @@ async function demand(
     }
     // It lapsed and still holds the place of a new one.
     await use(({ db }) =>
-      db
-        .update(approvals)
-        .set({ state: 'expired' })
-        .where(and(eq(approvals.id, live.id), LIVE, lte(approvals.expires_ms, now_ms))),
+      db.transaction((transaction) =>
+        expire({ appendLeaves, source }, transaction, now_ms, eq(approvals.id, live.id)),
+      ),
     )
   }
   throw new StoreError('STORE_CONFLICT', 'the approval changes all the time; ask again')
+}
+
+/** Most that one sweep ends; the next takes the rest. */
+const MAX_EXPIRED = 500
+
+/** Ends what lapsed, and says so in the log. @returns how many. */
+async function expire(
+  { appendLeaves, source }: Pick<ApprovalStoreParts, 'appendLeaves' | 'source'>,
+  transaction: Transaction,
+  now_ms: number,
+  which?: SQL,
+): Promise<number> {
+  const lapsed = await transaction
+    .select({ id: approvals.id })
+    .from(approvals)
+    .where(and(which, LIVE, lte(approvals.expires_ms, now_ms)))
+    .orderBy(approvals.id)
+    .limit(MAX_EXPIRED)
+    // One that somebody else is at work on is theirs, and comes again if it stays.
+    .for('update', { skipLocked: true })
+  if (lapsed.length === 0) return 0
+  const ended = await transaction
+    .update(approvals)
+    .set({ state: 'expired' })
+    .where(
+      inArray(
+        approvals.id,
+        lapsed.map(({ id }) => id),
+      ),
+    )
+    .returning()
+  await appendLeaves(
+    transaction,
+    ended.map((row) => approvalLeaf(source, row, 'expired', now_ms)),
+  )
+  return ended.length
 }
 
 async function find(use: Use, id: string, now_ms: number): Promise<ApprovalRow | undefined> {
@@ -123,31 +174,46 @@ async function list(use: Use, query: ApprovalQuery): Promise<readonly ApprovalRo
   return withVotes(use, rows, now_ms)
 }
 
-/** One statement: of all who come at once, the database lets one through. */
-async function consume(use: Use, use_: Consumption): Promise<ApprovalRow | undefined> {
+/** Of all who come at once, the database lets one through. */
+async function consume(
+  { use, appendLeaves, source }: ApprovalStoreParts,
+  use_: Consumption,
+): Promise<ApprovalRow | undefined> {
   if (!isUuid(use_.id)) return undefined
-  const rows = await use(({ db }) =>
-    db
-      .update(approvals)
-      .set({
-        state: 'consumed',
-        consumed_decision_id: use_.decision_id,
-        consumed_revision: use_.revision,
-        consumed_operation_id: use_.operation_id,
-        consumed_ms: use_.now_ms,
-      })
-      .where(
-        and(
-          eq(approvals.id, use_.id),
-          eq(approvals.state, 'approved'),
-          eq(approvals.action_digest, use_.action_digest),
-          gt(approvals.expires_ms, use_.now_ms),
-          use_.requester && sameRequester(use_.requester),
-        ),
-      )
-      .returning(),
+  const row = await use(({ db }) =>
+    db.transaction(async (transaction) => {
+      const [taken] = await transaction
+        .update(approvals)
+        .set({
+          state: 'consumed',
+          consumed_decision_id: use_.decision_id,
+          consumed_revision: use_.revision,
+          consumed_operation_id: use_.operation_id,
+          consumed_ms: use_.now_ms,
+        })
+        .where(
+          and(
+            eq(approvals.id, use_.id),
+            eq(approvals.state, 'approved'),
+            eq(approvals.action_digest, use_.action_digest),
+            gt(approvals.expires_ms, use_.now_ms),
+            use_.requester && sameRequester(use_.requester),
+          ),
+        )
+        .returning()
+      if (taken)
+        await appendLeaves(transaction, [
+          approvalLeaf(source, taken, 'consumed', use_.now_ms, {
+            consumed: {
+              operation_id: use_.operation_id,
+              decision_id: use_.decision_id,
+              revision: use_.revision,
+            },
+          }),
+        ])
+      return taken
+    }),
   )
-  const [row] = rows
   // No second query: once consumed, nothing may fail any more.
   return row && toRow(row, [], use_.now_ms)
 }
@@ -193,9 +259,10 @@ function liveKey(approval: NewApproval): string {
 }
 
 function toInsert(approval: NewApproval, live_key: string, now_ms: number) {
-  const { requester, demand, ...rest } = approval
+  const { requester, demand, content, ...rest } = approval
   return {
     ...rest,
+    ...content,
     approvers: [...new Set(approval.approvers)].sort(),
     state: 'pending' as const,
     live_key,

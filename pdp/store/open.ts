@@ -4,6 +4,9 @@ import { createChanges } from './changes.ts'
 import { createUse, READY_DEADLINE_MS } from './connection.ts'
 import { startEmbedded } from './embedded/server.ts'
 import { message, storeError } from './errors.ts'
+import { createAppendLeaves } from './log/append.ts'
+import { createLog } from './log/store.ts'
+import { createKeyStore } from './sealed/keys.ts'
 import { createRecordStore } from './records.ts'
 import { createSessionStore } from './sessions.ts'
 import { createShadowStore } from './shadow.ts'
@@ -18,13 +21,13 @@ import { StoreError, type Readiness, type Store, type StoreOptions } from './sto
  * @throws {StoreError} when the embedded server does not start, or the options make no sense.
  */
 export async function openStore(options: StoreOptions): Promise<Store> {
-  const { migrate = true, ...access } = options
+  const { migrate = true, name = 'pdp', ...access } = options
   const { url, service_url, folder, log } = access
   if (!migrate && service_url === undefined)
     throw new StoreError('STORE_BROKEN', 'without migrations the store needs the service_url')
   mkdirSync(folder, { recursive: true, mode: 0o700 })
-  if (migrate && url === undefined) return assemble(await embeddedSource(folder, log), log)
-  return assemble(await keepTrying({ ...access, migrate }), log)
+  if (migrate && url === undefined) return assemble(await embeddedSource(folder, log), name, log)
+  return assemble(await keepTrying({ ...access, migrate }), name, log)
 }
 
 async function embeddedSource(folder: string, log: (line: string) => void): Promise<Source> {
@@ -45,8 +48,9 @@ async function embeddedSource(folder: string, log: (line: string) => void): Prom
   }
 }
 
-function assemble(source: Source, log: (line: string) => void): Store {
+function assemble(source: Source, name: string, log: (line: string) => void): Store {
   const use = createUse(source.current)
+  const appendLeaves = createAppendLeaves(name, Date.now)
   const changes = createChanges(use, log)
   let closed = false
   source.whenUp
@@ -65,8 +69,13 @@ function assemble(source: Source, log: (line: string) => void): Store {
     }
   }
   return {
-    approvals: { ...createApprovalStore(use), onChange: changes.onChange },
-    records: createRecordStore(use),
+    approvals: {
+      ...createApprovalStore({ use, appendLeaves, source: name }),
+      onChange: changes.onChange,
+    },
+    log: createLog(use, appendLeaves),
+    records: createRecordStore(use, appendLeaves),
+    keys: createKeyStore(use),
     sessions: createSessionStore(use),
     shadow: createShadowStore(use),
     taints: createTaintStore(use),

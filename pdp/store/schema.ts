@@ -191,7 +191,6 @@ export const sealed_records = countersign.table(
     epoch: text('epoch').notNull(),
     seq: time('seq').notNull(),
     key_id: text('key_id').notNull(),
-    commitment: bytea('commitment').notNull(),
     sealed: bytea('sealed').notNull(),
   },
   (table) => [

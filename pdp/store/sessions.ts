@@ -81,8 +81,6 @@ function summary(row: SessionRow, counts: Counts): SessionSummary {
 type StepRow = {
   readonly idx: string
   readonly leaf: string
-  readonly key_id: string | null
-  readonly commitment: Uint8Array | null
   readonly sealed: Uint8Array | null
 }
 
@@ -101,7 +99,7 @@ async function steps(
 
 /** A leaf with its content. */
 const selectSteps = (sql: Sql) => sql`
-  select l.idx, l.leaf, s.key_id, s.commitment, s.sealed
+  select l.idx, l.leaf, s.sealed
   from countersign.leaves l
   left join countersign.sealed_records s on s.pep = l.pep and s.epoch = l.epoch and s.seq = l.seq`
 
@@ -133,10 +131,10 @@ async function decisions(
   return rows.map(step)
 }
 
-const step = ({ idx, leaf, key_id, commitment, sealed }: StepRow): SessionStep => ({
+const step = ({ idx, leaf, sealed }: StepRow): SessionStep => ({
   index: Number(idx),
   leaf,
-  ...(key_id !== null && commitment && sealed && { content: { key: key_id, commitment, sealed } }),
+  ...(sealed && { sealed }),
 })
 
 function cursor(...parts: readonly (string | number)[]): string {

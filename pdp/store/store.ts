@@ -1,6 +1,5 @@
-import type { CanonicalAction } from '../contract/action.ts'
 import type { ApprovalState } from '../contract/approval.ts'
-import type { Reason, Verdict } from '../contract/decision.ts'
+import type { Verdict } from '../contract/decision.ts'
 import type { RecordFrame, WrappedKey } from '../contract/record.ts'
 import type { LeafBody } from '../evidence/log-store.ts'
 import type { Log } from './log/store.ts'
@@ -15,6 +14,8 @@ export type StoreOptions = {
   readonly service_url?: string
   /** Default true. False needs `service_url`: tables and rights are there already, and `url` is not used. */
   readonly migrate?: boolean
+  /** Name of this service in leaves that it makes itself. Default `pdp`. */
+  readonly name?: string
   readonly log: (line: string) => void
 }
 
@@ -98,11 +99,10 @@ export type NewApproval = {
   readonly session_id: string
   readonly connection: string
   readonly action_name: string
-  /** sha256 hex of `action`. */
+  /** sha256 hex of the action. */
   readonly action_digest: string
-  /** Whole, as approvers are shown it. */
-  readonly action: CanonicalAction
-  readonly reasons: readonly Reason[]
+  /** What approvers are shown, sealed; see approvals/vault.ts. */
+  readonly content: ApprovalContent
   /** Groups whose members may decide. Order does not matter. */
   readonly approvers: readonly string[]
   /** How many different people must approve. */
@@ -114,7 +114,16 @@ export type NewApproval = {
   readonly demand: { readonly decision_id: string; readonly revision: string }
 }
 
-export type ApprovalRow = NewApproval & {
+export type ApprovalContent = {
+  readonly sealed: Uint8Array
+  readonly wrapped_key: Uint8Array
+  /** HMAC of the action under that key. */
+  readonly commitment: Uint8Array
+}
+
+export type ApprovalRow = Omit<NewApproval, 'content'> & {
+  /** Absent once it was erased. */
+  readonly content?: ApprovalContent
   /** As it is now: `expired` as soon as `expires_ms` has passed, whether or not the row says so already. */
   readonly state: ApprovalState
   readonly demanded_ms: number
@@ -201,6 +210,8 @@ export type ApprovalStore = {
   readonly vote: (vote: VoteInput) => Promise<VoteResult>
   /** Approved, unexpired and the same digest becomes consumed: at most one caller ever gets the row. */
   readonly consume: (use: Consumption) => Promise<ApprovalRow | undefined>
+  /** Ends those that lapsed. @returns how many; a sweep has a limit. */
+  readonly expire: (now_ms: number) => Promise<number>
   /**
    * Calls back with the id of an approval that was demanded or changed its state, in this process or another. After a
    * lost connection what changed meanwhile is told again. Expiry by the clock is not told.
@@ -213,7 +224,6 @@ export type ApprovalStore = {
 export type SealedContent = {
   /** Id of the key. */
   readonly key: string
-  readonly commitment: Uint8Array
   readonly sealed: Uint8Array
   readonly blocks: readonly { readonly id: string; readonly sealed: Uint8Array }[]
 }
@@ -294,8 +304,8 @@ export type SessionStep = {
   readonly index: number
   /** Text of the leaf. */
   readonly leaf: string
-  /** Absent when it has none, or it was erased. */
-  readonly content?: { readonly key: string; readonly commitment: Uint8Array; readonly sealed: Uint8Array }
+  /** The sealed record; absent when it has none, or it was erased. */
+  readonly sealed?: Uint8Array
 }
 
 export type SessionSteps =
@@ -328,8 +338,7 @@ export type SessionStore = {
 
 /** Keys of sealed content. */
 export type KeyStore = {
-  /** `wrapped: null` when it was erased. */
-  readonly find: (id: string) => Promise<{ readonly wrapped: Uint8Array | null } | undefined>
+  readonly find: (id: string) => Promise<WrappedKey | 'erased' | undefined>
   readonly block: (key: string, block: string) => Promise<Uint8Array | undefined>
 }
 

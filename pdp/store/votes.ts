@@ -1,19 +1,18 @@
 import { asc, eq } from 'drizzle-orm'
-import type { PostgresJsDatabase } from 'drizzle-orm/postgres-js'
-import type { ApprovalState } from '../contract/approval.ts'
 import { effectiveState, isUuid, toRow, type StoredApproval } from './approval-row.ts'
-import type { Use } from './connection.ts'
+import { approvalLeaf } from './approval-leaf.ts'
+import type { ApprovalStoreParts } from './approvals.ts'
+import type { Transaction } from './connection.ts'
 import { approvals, votes } from './schema.ts'
 import type { Requester, VoteInput, VoteRefusal, VoteResult } from './store.ts'
 import { storable } from './text.ts'
 
-type Transaction = Parameters<Parameters<PostgresJsDatabase['transaction']>[0]>[0]
 type StoredVote = typeof votes.$inferSelect
 
 /** With the approval's row locked from the look at it to the end: votes on one approval come one after the other. */
-export async function castVote(use: Use, vote: VoteInput): Promise<VoteResult> {
+export async function castVote(parts: ApprovalStoreParts, vote: VoteInput): Promise<VoteResult> {
   if (!isUuid(vote.id)) return { ok: false, reason: 'unknown' }
-  return use(({ db }) =>
+  return parts.use(({ db }) =>
     db.transaction(async (transaction) => {
       const [row] = await transaction
         .select()
@@ -24,7 +23,7 @@ export async function castVote(use: Use, vote: VoteInput): Promise<VoteResult> {
       const cast = await votesOn(transaction, vote.id)
       const reason = refusal(row, cast, vote)
       if (reason) return { ok: false, reason, row: toRow(row, cast, vote.now_ms) }
-      return { ok: true, row: await count(transaction, row, vote) }
+      return { ok: true, row: await count(parts, transaction, row, vote) }
     }),
   )
 }
@@ -49,25 +48,39 @@ function samePerson(one: Pick<Requester, 'issuer' | 'id'>, other: Requester): bo
   return one.issuer === other.issuer && one.id === other.id
 }
 
-async function count(transaction: Transaction, row: StoredApproval, vote: VoteInput) {
+async function count(
+  { appendLeaves, source }: ApprovalStoreParts,
+  transaction: Transaction,
+  row: StoredApproval,
+  vote: VoteInput,
+) {
+  const { approver: by, approve, now_ms } = vote
   await transaction.insert(votes).values({
     approval_id: row.id,
-    issuer: vote.approver.issuer,
-    approver_id: vote.approver.id,
-    approver_type: vote.approver.type,
-    approve: vote.approve,
+    issuer: by.issuer,
+    approver_id: by.id,
+    approver_type: by.type,
+    approve,
     comment: vote.comment === undefined ? null : storable(vote.comment),
-    at_ms: vote.now_ms,
+    at_ms: now_ms,
   })
   const cast = await votesOn(transaction, row.id)
   const state = outcome(row, cast)
-  if (state === 'pending') return toRow(row, cast, vote.now_ms)
-  const change = { state, decided_ms: vote.now_ms }
+  const voted = approvalLeaf(source, row, 'voted', now_ms, { by, approve })
+  if (state === 'pending') {
+    await appendLeaves(transaction, [voted])
+    return toRow(row, cast, now_ms)
+  }
+  const change = { state, decided_ms: now_ms }
   await transaction.update(approvals).set(change).where(eq(approvals.id, row.id))
-  return toRow({ ...row, ...change }, cast, vote.now_ms)
+  await appendLeaves(transaction, [voted, approvalLeaf(source, row, state, now_ms)])
+  return toRow({ ...row, ...change }, cast, now_ms)
 }
 
-function outcome(row: StoredApproval, cast: readonly StoredVote[]): ApprovalState {
+function outcome(
+  row: StoredApproval,
+  cast: readonly StoredVote[],
+): 'approved' | 'denied' | 'pending' {
   if (cast.some((vote) => !vote.approve)) return 'denied'
   return cast.length >= row.count ? 'approved' : 'pending'
 }

@@ -13,7 +13,12 @@ export type NewLeaf = {
   readonly digest?: Uint8Array
 }
 
-export type Head = { readonly log_id: string; readonly size: number; readonly range: readonly Uint8Array[]; readonly logged_ms: number }
+export type Head = {
+  readonly log_id: string
+  readonly size: number
+  readonly range: readonly Uint8Array[]
+  readonly logged_ms: number
+}
 
 /**
  * Takes leaves into the log, in the transaction of what they tell of. Who calls it holds the log until the transaction
@@ -42,7 +47,10 @@ export function createAppendLeaves(source: string, now: () => number): AppendLea
     const back_ms = head.logged_ms - now_ms
     const tell = back_ms > CLOCK_BACK_MS && performance.now() - told_ms > TELL_AGAIN_MS
     if (tell) told_ms = performance.now()
-    const taken = back_ms <= 0 ? guess : prepare(tell ? [clockBack(source, now_ms, back_ms), ...leaves] : leaves, head.logged_ms)
+    const taken =
+      back_ms <= 0
+        ? guess
+        : prepare(tell ? [clockBack(source, now_ms, back_ms), ...leaves] : leaves, head.logged_ms)
     await insert(transaction, head, taken, Math.max(now_ms, head.logged_ms))
     return { from: head.size + taken.length - leaves.length }
   }
@@ -50,7 +58,14 @@ export function createAppendLeaves(source: string, now: () => number): AppendLea
 
 /** Time of the log never goes back, so that leaves can be found by it. */
 const clockBack = (source: string, time_ms: number, by_ms: number): NewLeaf => ({
-  body: { v: 1, kind: 'event', time_ms, source: { pdp: source }, name: 'clock.back', detail: { by_ms } },
+  body: {
+    v: 1,
+    kind: 'event',
+    time_ms,
+    source: { pdp: source },
+    name: 'clock.back',
+    detail: { by_ms },
+  },
 })
 
 type Prepared = NewLeaf & { readonly text: string; readonly hash: Uint8Array }
@@ -62,22 +77,41 @@ const prepare = (leaves: readonly NewLeaf[], logged_ms: number): readonly Prepar
   })
 
 /** @param lock what to add to the query. @throws {StoreError} when there is none. */
-export async function readHead(use: Pick<Transaction, 'execute'>, lock: SQL = sql``): Promise<Head> {
-  const [row] = await use.execute<{ log_id: string; size: string; range: Buffer; logged_ms: string }>(
-    sql`select log_id, size, range, logged_ms from countersign.log_head ${lock}`,
-  )
+export async function readHead(
+  use: Pick<Transaction, 'execute'>,
+  lock: SQL = sql``,
+): Promise<Head> {
+  const [row] = await use.execute<{
+    log_id: string
+    size: string
+    range: Buffer
+    logged_ms: string
+  }>(sql`select log_id, size, range, logged_ms from countersign.log_head ${lock}`)
   if (!row) throw new StoreError('STORE_BROKEN', 'the log has no head')
   const range: Uint8Array[] = []
-  for (let at = 0; at < row.range.length; at += HASH_BYTES) range.push(row.range.subarray(at, at + HASH_BYTES))
+  for (let at = 0; at < row.range.length; at += HASH_BYTES)
+    range.push(row.range.subarray(at, at + HASH_BYTES))
   return { log_id: row.log_id, size: Number(row.size), range, logged_ms: Number(row.logged_ms) }
 }
 
-async function insert(transaction: Transaction, head: Head, leaves: readonly Prepared[], logged_ms: number): Promise<void> {
+async function insert(
+  transaction: Transaction,
+  head: Head,
+  leaves: readonly Prepared[],
+  logged_ms: number,
+): Promise<void> {
   const range = growRange({ size: head.size, hashes: head.range })
   const nodes: Subtree[] = []
   const rows = leaves.map(({ body, digest, text, hash }, at) => {
     nodes.push(...range.append(hash))
-    return { idx: head.size + at, leaf: text, hash: hex(hash), logged_ms, ...columns(body), ...(digest && { digest: hex(digest) }) }
+    return {
+      idx: head.size + at,
+      leaf: text,
+      hash: hex(hash),
+      logged_ms,
+      ...columns(body),
+      ...(digest && { digest: hex(digest) }),
+    }
   })
   for (let at = 0; at < rows.length; at += MAX_ROWS)
     await transaction.execute(sql`
@@ -102,12 +136,21 @@ async function insert(transaction: Transaction, head: Head, leaves: readonly Pre
 /** Most of one statement. */
 const MAX_ROWS = 2_000
 
-const hex = (bytes: Uint8Array): string => Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('hex')
+const hex = (bytes: Uint8Array): string =>
+  Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('hex')
 
 /** What leaves are found by. */
-function columns({ kind, time_ms, source, ...rest }: LeafBody): Readonly<Record<string, string | number>> {
+function columns({
+  kind,
+  time_ms,
+  source,
+  ...rest
+}: LeafBody): Readonly<Record<string, string | number>> {
   const { session_id, decision, decision_id } = rest
-  const id = typeof decision === 'object' && decision !== null && 'id' in decision ? decision.id : decision_id
+  const id =
+    typeof decision === 'object' && decision !== null && 'id' in decision
+      ? decision.id
+      : decision_id
   return {
     kind,
     time_ms,

@@ -57,7 +57,10 @@ async function hashes(
   )
   // Fail closed: a proof from what is there of a log that lost some would look like one of another log.
   if (rows.length !== to - from)
-    throw new StoreError('STORE_BROKEN', `the log lacks hashes of level ${level} between ${from} and ${to}`)
+    throw new StoreError(
+      'STORE_BROKEN',
+      `the log lacks hashes of level ${level} between ${from} and ${to}`,
+    )
   return rows.map(({ hash }) => hash)
 }
 
@@ -90,7 +93,9 @@ function createCheckpoints(use: Use): CheckpointStore {
   return {
     newest: () => newestOf(sql`${SELECT} order by c.size desc limit 1`),
     before: (time_ms) =>
-      newestOf(sql`${SELECT} where c.at_ms <= ${time_ms} order by c.at_ms desc, c.size desc limit 1`),
+      newestOf(
+        sql`${SELECT} where c.at_ms <= ${time_ms} order by c.at_ms desc, c.size desc limit 1`,
+      ),
     add: ({ size, root, note, at_ms }) =>
       use(async ({ db }) => {
         await db.execute(sql`

@@ -73,7 +73,6 @@ CREATE TABLE "countersign"."sealed_records" (
 	"epoch" text NOT NULL,
 	"seq" bigint NOT NULL,
 	"key_id" text NOT NULL,
-	"commitment" "bytea" NOT NULL,
 	"sealed" "bytea" NOT NULL,
 	CONSTRAINT "sealed_records_pep_epoch_seq_pk" PRIMARY KEY("pep","epoch","seq")
 );

@@ -7,7 +7,10 @@ import { columnText } from '../text.ts'
 const MAX_BYTES = 8 * 1024 * 1024
 
 /** A row, and where its bytes are in the one parameter that has all of them. */
-type Row = { readonly bytes: Uint8Array; readonly columns: Readonly<Record<string, string | number>> }
+type Row = {
+  readonly bytes: Uint8Array
+  readonly columns: Readonly<Record<string, string | number>>
+}
 
 /**
  * Keeps keys and sealed content of frames. What is sealed under a key that was erased meanwhile is not kept: nobody could
@@ -27,10 +30,10 @@ export async function insertSealed(
       on conflict do nothing`)
   for (const { bytes, rows } of packed(frames.flatMap(recordRow)))
     await transaction.execute(sql`
-      insert into countersign.sealed_records (pep, epoch, seq, key_id, commitment, sealed)
-      select ${pep}, ${epoch}, r.seq, r.key_id, decode(r.commitment, 'hex'), substring(b.bytes from r.at for r.size)
+      insert into countersign.sealed_records (pep, epoch, seq, key_id, sealed)
+      select ${pep}, ${epoch}, r.seq, r.key_id, substring(b.bytes from r.at for r.size)
       from (select ${bytes}::bytea as bytes) as b, json_to_recordset(${JSON.stringify(rows)}::text::json) as r(
-        at integer, size integer, seq bigint, key_id text, commitment text)
+        at integer, size integer, seq bigint, key_id text)
       where not exists (select from countersign.session_keys k where k.id = r.key_id and k.wrapped is null)
       on conflict do nothing`)
   for (const { bytes, rows } of packed(frames.flatMap(blockRows)))
@@ -44,9 +47,20 @@ export async function insertSealed(
       on conflict do nothing`)
 }
 
-const keyRow = ({ wrapped, id, session_id, connection, created_ms }: RecordAppend['keys'][number]): Row => ({
+const keyRow = ({
+  wrapped,
+  id,
+  session_id,
+  connection,
+  created_ms,
+}: RecordAppend['keys'][number]): Row => ({
   bytes: wrapped,
-  columns: { id: columnText(id), session_id: columnText(session_id), connection: columnText(connection), created_ms },
+  columns: {
+    id: columnText(id),
+    session_id: columnText(session_id),
+    connection: columnText(connection),
+    created_ms,
+  },
 })
 
 const recordRow = ({ seq, content }: IndexedFrame): readonly Row[] =>
@@ -54,11 +68,7 @@ const recordRow = ({ seq, content }: IndexedFrame): readonly Row[] =>
     ? [
         {
           bytes: content.sealed,
-          columns: {
-            seq,
-            key_id: columnText(content.key),
-            commitment: Buffer.from(content.commitment).toString('hex'),
-          },
+          columns: { seq, key_id: columnText(content.key) },
         },
       ]
     : []

@@ -9,10 +9,12 @@ export function createKeyStore(use: Use): KeyStore {
     find: (id) =>
       use(async ({ db }) => {
         const [row] = await db
-          .select({ wrapped: session_keys.wrapped })
+          .select()
           .from(session_keys)
           .where(eq(session_keys.id, columnText(id)))
-        return row
+        if (!row) return undefined
+        const { wrapped, session_id, connection, created_ms } = row
+        return wrapped ? { id, session_id, connection, created_ms, wrapped } : 'erased'
       }),
     block: (key, block) =>
       use(async ({ db }) => {
