@@ -54,8 +54,8 @@ own if {
 
 described_for(name) if {
 	startswith(name, "countersign.")
-	is_string(input.subject.id)
-	is_string(input.subject.properties.issuer)
+	named(input.subject.id)
+	named(input.subject.properties.issuer)
 	admin_described
 	whose_described
 }
@@ -71,8 +71,13 @@ admin_described if {
 
 # Of a session it must be known whose it is; of the log it may be.
 whose_described if {
-	is_string(input.context.facts.admin.subject.issuer)
-	is_string(input.context.facts.admin.subject.id)
+	named(input.context.facts.admin.subject.issuer)
+	named(input.context.facts.admin.subject.id)
+}
+
+named(text) if {
+	is_string(text)
+	text != ""
 }
 
 whose_described if {

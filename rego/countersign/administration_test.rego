@@ -97,7 +97,7 @@ test_an_action_on_a_session_needs_to_know_whose_it_is if {
 	every path in [whole, concat("", [whole, "/id"]), concat("", [whole, "/issuer"]), "context/facts/admin", "context/facts"] {
 		testing.effect(json.remove(request, [path])) == "deny"
 	}
-	every subject in [null, "robot", {}, {"issuer": 1, "id": "robot"}, {"issuer": "i", "id": null}] {
+	every subject in [null, "robot", {}, {"issuer": 1, "id": "robot"}, {"issuer": "i", "id": null}, {"issuer": "", "id": "robot"}, {"issuer": "i", "id": ""}] {
 		testing.effect(json.patch(request, [{"op": "replace", "path": whole, "value": subject}])) == "deny"
 	}
 	export := testing.administer(
