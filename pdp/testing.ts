@@ -151,7 +151,11 @@ export function administrative(revision: string): DecisionRequest {
   const { subject, context } = httpRequest(revision, 'GET', ['customers', '1'], 'olivia')
   const { http: _, ...facts } = context.facts
   return {
-    subject: { ...subject, type: 'user', properties: { ...subject.properties, groups: ['security'] } },
+    subject: {
+      ...subject,
+      type: 'user',
+      properties: { ...subject.properties, groups: ['security'] },
+    },
     action: { name: 'countersign.sessions.unmask' },
     resource: {
       type: 'countersign.session',

@@ -145,7 +145,12 @@ describe('whatever is not a plain allow is a deny that says so', () => {
       'deny pdp.administration r',
     ],
     [
-      'a mask',
+      'an approval by nobody',
+      ok({ effect: 'approve', reasons, obligations: [] }),
+      'deny pdp.administration r',
+    ],
+    [
+      'a duty',
       ok({ effect: 'allow', reasons, obligations: [{ kind: 'record', body: 'full' }] }),
       'deny pdp.administration r',
     ],
@@ -162,6 +167,11 @@ describe('whatever is not a plain allow is a deny that says so', () => {
     expect(said(decision)).toBe(wanted)
     expect(decision.obligations).toEqual([])
   })
+})
+
+test('an approval that policy asks for is refused in words that say that there is none', () => {
+  const [reason] = by(ok({ effect: 'approve', reasons, obligations: [approve] })).reasons
+  expect(reason?.message).toContain('nobody can approve this')
 })
 
 test('policy is asked on the connection of administration, with the facts of the revision that decides', () => {
