@@ -145,3 +145,32 @@ export function httpRequest(
     },
   }
 }
+
+/** A session unmasked by somebody whom the default policy lets do that, as only the decision service may say it. */
+export function administrative(revision: string): DecisionRequest {
+  const { subject, context } = httpRequest(revision, 'GET', ['customers', '1'], 'olivia')
+  const { http: _, ...facts } = context.facts
+  return {
+    subject: {
+      ...subject,
+      type: 'user',
+      properties: { ...subject.properties, groups: ['security'] },
+    },
+    action: { name: 'countersign.sessions.unmask' },
+    resource: {
+      type: 'countersign.session',
+      id: 'session-1',
+      properties: { connection: 'countersign', kind: 'countersign' },
+    },
+    context: {
+      ...context,
+      facts: {
+        ...facts,
+        admin: {
+          reason: 'Ticket 4711.',
+          subject: { issuer: 'https://issuer.example.com', id: 'demo-agent' },
+        },
+      },
+    },
+  }
+}

@@ -12,6 +12,7 @@ const prefixes: Readonly<Record<string, string>> = {
   grants: 'grant',
   deny: 'deny',
   approvals: 'approval',
+  administration: 'administration',
 }
 
 /**

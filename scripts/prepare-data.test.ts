@@ -23,6 +23,13 @@ const model = grant({
   http: undefined,
   anthropic: { models: ['*'] },
 })
+const administer = (more: object) => ({
+  id: 'one',
+  description: 'One.',
+  who: { groups: ['a'] },
+  actions: ['countersign.sessions.unmask'],
+  ...more,
+})
 const countersign = (sources: Record<string, unknown>) =>
   prepareData(sources).data['countersign'] as PreparedData
 
@@ -177,6 +184,49 @@ describe('what is not understood whole is not built', () => {
       [{ name: 'employee_id', pattern: 'a+', max_length: 10 }],
       /detectors\.yaml: employee_id/,
     ],
+    [
+      'a grant on the connection of administration',
+      'grants',
+      [grant({}), model, grant({ id: 'x', connection: 'countersign' })],
+      /grants\.yaml: "countersign" is the connection of administration\.yaml/,
+    ],
+    [
+      'an administrative action that does not exist',
+      'administration',
+      [administer({ actions: ['countersign.sessions.delete'] })],
+      /administration\.yaml: \[0\]\.actions\[0\]/,
+    ],
+    ['an administrator who is nobody', 'administration', [administer({ who: {} })], /must name/],
+    [
+      'administration of a connection without grants',
+      'administration',
+      [administer({ connections: ['ordrs'] })],
+      /administration\.yaml: one: "ordrs" is not a connection/,
+    ],
+    [
+      'administration of no connection',
+      'administration',
+      [administer({ connections: [] })],
+      /\[0\]\.connections/,
+    ],
+    [
+      'a misspelt term of administration',
+      'administration',
+      [administer({ reason_requird: true })],
+      /reason_requird/,
+    ],
+    [
+      'two entries of administration of one name',
+      'administration',
+      [administer({}), administer({})],
+      /administration\.yaml: "one" is there twice/,
+    ],
+    [
+      'an approval of administration',
+      'approvals',
+      [{ id: 'x', message: 'X.', connections: ['countersign'], approvers: ['a'] }],
+      /approvals\.yaml: x: "countersign" is not a connection/,
+    ],
     ['an empty file', 'masks', null, /masks\.yaml: \./],
     ['a table that does not exist', 'grant', [], /grant\.yaml: no such table/],
   ]
@@ -249,6 +299,38 @@ test('names that mean something to JavaScript are names like others', () => {
   const { exact } = connections['model']!.grants.models
   expect(Object.keys(exact)).toEqual(['__proto__', 'constructor'])
   expect(JSON.stringify(exact['constructor']!['g:a'])).toContain('"exact":{"__proto__":true}')
+})
+
+test('administration has a connection of its own, which restrictions of every connection reach', () => {
+  const mine = countersign(fixtures).connections['countersign']!
+  expect(Object.keys(mine.administration!['countersign.sessions.unmask']!)).toEqual([
+    'g:investigators',
+    'g:desk',
+  ])
+  expect(mine.administration!['countersign.sessions.unmask']!['g:desk']).toEqual([
+    {
+      rule: 'administration.orders_desk',
+      when: { issuers: ['https://one.example.com'], types: ['user'] },
+      administration: {
+        resources: ['countersign.session'],
+        reason_required: true,
+        own_sessions: false,
+        connections: ['orders'],
+      },
+    },
+  ])
+  expect(mine.claims).toContain('department')
+  expect(mine.deny.all['g:blocked']).toHaveLength(1)
+  expect(mine.grants.all).toEqual({})
+  const { orders } = countersign(fixtures).connections
+  expect(orders).not.toHaveProperty('administration')
+})
+
+test('who is never to administer anything can be denied', () => {
+  const rule = { id: 'x', message: 'X.', connections: ['countersign'], who: { groups: ['temps'] } }
+  const { connections } = countersign(withTable('deny', [rule]))
+  expect(connections['countersign']!.deny.all['g:temps']).toHaveLength(1)
+  expect(connections['orders']!.deny.all['g:temps']).toBeUndefined()
 })
 
 test('whatever a condition uses is extracted', () => {

@@ -1,9 +1,16 @@
 import type { z } from 'zod'
 import type { LimitObligation, RecordObligation } from '../pdp/contract/obligation.ts'
+import { ADMINISTRATION } from '../pdp/contract/administration.ts'
 import { extractionProfile, type ExtractionProfile } from '../pdp/contract/profile.ts'
 import { compileCustom } from '../pep/mask/detectors/custom.ts'
 import { builtinNames } from '../pep/mask/types.ts'
-import { addGrant, addRestriction, emptyIndex, exception } from './policy-data/index.ts'
+import {
+  addGrant,
+  addRestriction,
+  administrationIndex,
+  emptyIndex,
+  exception,
+} from './policy-data/index.ts'
 import type { PreparedConnection, PreparedData } from './policy-data/prepared.ts'
 import { tables, type TableName, type Tables, type Who } from './policy-data/sources.ts'
 
@@ -21,11 +28,15 @@ export function prepareData(sources: Readonly<Record<string, unknown>>): Prepare
   const read = readTables(sources)
   const known = [...new Set(read.grants.map((grant) => grant.connection))].sort()
   checkReferences(read, known)
-  const connections = Object.fromEntries(known.map((name) => [name, connection(name, read)]))
+  const connections = Object.fromEntries([
+    ...known.map((name) => [name, connection(name, read)] as const),
+    [ADMINISTRATION, administration(read)] as const,
+  ])
   const messages = Object.fromEntries([
     ...read.grants.map((grant) => [`grant.${grant.id}`, grant.description] as const),
     ...read.deny.map((rule) => [`deny.${rule.id}`, rule.message] as const),
     ...read.approvals.map((rule) => [`approval.${rule.id}`, rule.message] as const),
+    ...read.administration.map((rule) => [`administration.${rule.id}`, rule.description] as const),
   ])
   const countersign: PreparedData = { connections, messages }
   return { data: { countersign }, profile: profile(read, known) }
@@ -97,6 +108,10 @@ function checkReferences(read: Tables, known: readonly string[]): void {
     read.taints.map(({ id }) => id),
   )
   unique(
+    'administration',
+    read.administration.map(({ id }) => id),
+  )
+  unique(
     'masks',
     read.masks.map(({ id }) => id),
   )
@@ -126,6 +141,10 @@ function checkReferences(read: Tables, known: readonly string[]): void {
   const connected = (file: string, where: string, name: string) =>
     one(file, where, connections, name, 'a connection of grants.yaml')
 
+  if (known.includes(ADMINISTRATION))
+    fail('grants', `"${ADMINISTRATION}" is the connection of administration.yaml`)
+  for (const rule of read.administration)
+    for (const name of rule.connections ?? []) connected('administration', rule.id, name)
   for (const custom of read.detectors) {
     try {
       compileCustom(custom)
@@ -140,7 +159,9 @@ function checkReferences(read: Tables, known: readonly string[]): void {
         one(table, rule.id, tainting, name, 'a taint of taints.yaml')
   for (const table of ['deny', 'approvals', 'taints'] as const) {
     for (const rule of read[table]) {
-      for (const name of rule.connections) connected(table, rule.id, name)
+      for (const name of rule.connections)
+        // Who is never to administer anything is denied as everywhere else; nobody approves it.
+        if (table !== 'deny' || name !== ADMINISTRATION) connected(table, rule.id, name)
       for (const name of Object.keys(rule.findings ?? {}))
         one(table, rule.id, detectors, name, 'a detector')
       for (const name of rule.tool?.phrases ?? [])
@@ -230,6 +251,24 @@ function connection(name: string, read: Tables): PreparedConnection {
   }
 }
 
+/**
+ * What the rules look up for what people do to the evidence. Restrictions of all connections reach it; there is no body
+ * to mask, limit or record, and no session that would have seen something.
+ */
+function administration(read: Tables): PreparedConnection {
+  const prepared = connection(ADMINISTRATION, read)
+  return {
+    ...prepared,
+    taints: emptyIndex(),
+    flows: false,
+    administration: administrationIndex(read.administration),
+    masks_disjoint: true,
+    masks: [],
+    must_inspect: false,
+    duties: { request: [], tool_use: [] },
+  }
+}
+
 const restrictionsOf = (read: Tables) => [...read.deny, ...read.approvals, ...read.taints]
 
 /** Whether no detector or field is named by two masks of one direction; then nothing has to be merged. */
@@ -246,6 +285,7 @@ function claimNames(read: Tables): string[] {
     ...read.grants.map((grant) => grant.who),
     ...restrictionsOf(read).flatMap((rule) => [rule.who, rule.except]),
     ...read.masks.map((mask) => mask.except),
+    ...read.administration.map((rule) => rule.who),
   ]
   return [...new Set(clauses.flatMap((who) => Object.keys(who?.claims ?? {})))].sort()
 }

@@ -3,7 +3,7 @@ import { z } from 'zod'
 import type { Revision } from '../contract/brand.ts'
 import type { DecisionRequest } from '../contract/request.ts'
 import { err, ok, type Result } from '../contract/result.ts'
-import { claimsApproval, FORGED_APPROVAL } from './forged-approval.ts'
+import { forgery } from './forgery.ts'
 
 /** AuthZEN's information model, Authorization API 1.0 §5. What is not named here is ignored, as it asks. */
 const properties = z.record(z.string(), z.unknown())
@@ -40,7 +40,8 @@ export function toDecisionRequest(
   revision: Revision,
   now_ms: number,
 ): Result<DecisionRequest, string> {
-  if (claimsApproval(asked)) return err(FORGED_APPROVAL)
+  const forged = forgery(asked)
+  if (forged !== undefined) return err(forged)
   // Approvals are bound to what an enforcement point showed; a digest of the caller's own is none of that.
   const { action_digest: _, ...context } = asked.context ?? {}
   const { time_ms } = context

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { deletion, httpRequest, startTestPdp, type TestPdp } from '../testing.ts'
+import { administrative, deletion, httpRequest, startTestPdp, type TestPdp } from '../testing.ts'
 
 const token = 'authzen-token-of-this-test'
 let it: TestPdp
@@ -145,6 +145,15 @@ describe('one evaluation', () => {
     })
     expect(defaults.evaluations.map(({ decision }) => decision)).toEqual([false])
   })
+})
+
+test('an administrative action that the caller made up never allows', async () => {
+  const forged = administrative(it.pdp.revision())
+  expect((await evaluate(forged)).status).toBe(400)
+  const { evaluations } = await several({ evaluations: [forged, allowed()] })
+  expect(evaluations.map(({ decision }) => decision)).toEqual([false, true])
+  const split = await several({ ...forged, evaluations: [{ resource: forged.resource }] })
+  expect(split.evaluations.map(({ decision }) => decision)).toEqual([false])
 })
 
 describe('several evaluations', () => {

@@ -14,6 +14,7 @@ import {
 import type { ActivePolicy, CurrentPolicy } from '../policy/policy.ts'
 import { createBreather } from './breather.ts'
 import type { Callers } from './callers.ts'
+import { forgery } from './forgery.ts'
 import { bodyOf, type Problem, problem } from './problem.ts'
 
 /** Most requests in one array. */
@@ -85,7 +86,12 @@ export async function serveDecide(
 
 function check(value: unknown, at: string): Result<DecisionRequest, Problem> {
   const parsed = decisionRequest.safeParse(value)
-  if (parsed.success) return ok(parsed.data)
+  if (parsed.success) {
+    const forged = forgery(parsed.data)
+    return forged === undefined
+      ? ok(parsed.data)
+      : err(problem(400, 'PDP_BAD_REQUEST', at === '' ? forged : `${at}: ${forged}`))
+  }
   const [issue] = parsed.error.issues
   const path = [at, ...(issue?.path ?? [])].filter((part) => part !== '').join('.')
   const keys = issue?.code === 'unrecognized_keys' ? issue.keys : []

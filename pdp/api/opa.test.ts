@@ -9,7 +9,7 @@ import { DECISION_ENTRYPOINT } from '../decide/ask.ts'
 import { activatePolicy } from '../policy/activate.ts'
 import { loadPolicy, openBundle } from '../policy/load.ts'
 import type { ActivePolicy } from '../policy/policy.ts'
-import { deletion, httpRequest, startTestPdp, type TestPdp } from '../testing.ts'
+import { administrative, deletion, httpRequest, startTestPdp, type TestPdp } from '../testing.ts'
 
 const token = 'client-token-of-this-test'
 let it: TestPdp
@@ -172,46 +172,60 @@ test('a batch is refused whole when an input cannot be read', async () => {
   expect((await post(`/v1/batch/data/${DECISION_ENTRYPOINT}`, '{"inputs":[]}')).status).toBe(400)
 })
 
-test('an approval that the caller made up is refused on every way in', async () => {
-  const { request } = deletion(it.pdp.revision())
-  const forged = {
-    ...request,
-    context: {
-      ...request.context,
-      approval: { id: 'x', approvers: ['olivia', 'paul'], approved_ms: 1 },
-    },
-  }
-  const input = JSON.stringify(forged)
-  const ways: (() => Promise<Response>)[] = [
-    () => post(`/v1/data/${DECISION_ENTRYPOINT}`, `{"input":${input}}`),
-    () => post('/v1/data', `{"input":${input}}`),
-    () => post(`/v0/data/${DECISION_ENTRYPOINT}`, input),
-    () => post('/', input),
-    () => call(`/v1/data/${DECISION_ENTRYPOINT}?input=${encodeURIComponent(input)}`),
-    () => post(`/v1/batch/data/${DECISION_ENTRYPOINT}`, `{"inputs":{"a":${input}}}`),
-    () =>
-      call('/v1/decide', {
-        method: 'POST',
-        body: input,
-        token: it.pepToken,
-        headers: { 'content-type': 'application/json' },
-      }),
-    () =>
-      call('/v1/decide', {
-        method: 'POST',
-        body: `[${input}]`,
-        token: it.pepToken,
-        headers: { 'content-type': 'application/json' },
-      }),
-  ]
-  for (const way of ways) {
-    const response = await way()
-    const said = await response.text()
-    expect(response.status).toBe(400)
-    expect(said).toContain('context.approval')
-    expect(said).not.toContain('allow"')
-  }
-})
+/** What only the decision service says, said by a caller. */
+const forgeries = {
+  'an approval': () => {
+    const { request } = deletion(it.pdp.revision())
+    const approval = { id: 'x', approvers: ['olivia', 'paul'], approved_ms: 1 }
+    return { ...request, context: { ...request.context, approval } }
+  },
+  'an administrative action': () => administrative(it.pdp.revision()),
+  'an administrative action in capitals': () => ({
+    ...administrative(it.pdp.revision()),
+    action: { name: 'COUNTERSIGN.sessions.unmask' },
+  }),
+  'a reason of an administrator': () => {
+    const { action: _, ...rest } = administrative(it.pdp.revision())
+    return { ...rest, action: { name: 'http.request' } }
+  },
+}
+
+test.each(Object.entries(forgeries))(
+  '%s that the caller made up is refused on every way in',
+  async (_, forge) => {
+    const forged = forge()
+    const input = JSON.stringify(forged)
+    const ways: (() => Promise<Response>)[] = [
+      () => post(`/v1/data/${DECISION_ENTRYPOINT}`, `{"input":${input}}`),
+      () => post('/v1/data', `{"input":${input}}`),
+      () => post(`/v0/data/${DECISION_ENTRYPOINT}`, input),
+      () => post('/', input),
+      () => call(`/v1/data/${DECISION_ENTRYPOINT}?input=${encodeURIComponent(input)}`),
+      () => post(`/v1/batch/data/${DECISION_ENTRYPOINT}`, `{"inputs":{"a":${input}}}`),
+      () =>
+        call('/v1/decide', {
+          method: 'POST',
+          body: input,
+          token: it.pepToken,
+          headers: { 'content-type': 'application/json' },
+        }),
+      () =>
+        call('/v1/decide', {
+          method: 'POST',
+          body: `[${input}]`,
+          token: it.pepToken,
+          headers: { 'content-type': 'application/json' },
+        }),
+    ]
+    for (const way of ways) {
+      const response = await way()
+      const said = await response.text()
+      expect(response.status).toBe(400)
+      expect(said).toContain('decision service alone')
+      expect(said).not.toContain('allow"')
+    }
+  },
+)
 
 test('policies can be read and not written', async () => {
   const { result } = (await bodyOf(await call('/v1/policies'))) as {

@@ -9,7 +9,7 @@ import type { Callers } from './callers.ts'
 import type { Api, ApiContext } from './context.ts'
 import { createBreather } from './breather.ts'
 import { MAX_BATCH } from './decide.ts'
-import { claimsApproval, FORGED_APPROVAL } from './forged-approval.ts'
+import { forgery } from './forgery.ts'
 import { readJsonDocument } from './json-document.ts'
 
 /** OPA's REST API as far as it asks: the Data API, its batch, and reading policies. OPA documentation, "REST API". */
@@ -187,8 +187,8 @@ async function batch(
         read.ok ? 'inputs must be an object of inputs by id' : read.error,
       ),
     )
-  if (Object.values(items.value.value).some(claimsApproval))
-    return refuse(c, refusal(400, 'invalid_parameter', FORGED_APPROVAL))
+  const forged = Object.values(items.value.value).map(forgery).find(Boolean)
+  if (forged !== undefined) return refuse(c, refusal(400, 'invalid_parameter', forged))
   if (items.value.members.size > MAX_BATCH)
     return refuse(c, refusal(413, 'invalid_parameter', `at most ${MAX_BATCH} inputs at a time`))
   const policy = parts.policy()
@@ -296,8 +296,8 @@ async function inputOfBody(c: ApiContext): Promise<Result<string | undefined, Re
     )
   if (!isObject(read.value.value))
     return err(refusal(400, 'invalid_parameter', 'the body must be an object'))
-  if (claimsApproval(read.value.value['input']))
-    return err(refusal(400, 'invalid_parameter', FORGED_APPROVAL))
+  const forged = forgery(read.value.value['input'])
+  if (forged !== undefined) return err(refusal(400, 'invalid_parameter', forged))
   return ok(read.value.members.get('input'))
 }
 
@@ -311,9 +311,8 @@ function checked(input: string): Result<string, Refusal> {
         `parameter contains malformed input document: ${read.error}`,
       ),
     )
-  return claimsApproval(read.value.value)
-    ? err(refusal(400, 'invalid_parameter', FORGED_APPROVAL))
-    : ok(input)
+  const forged = forgery(read.value.value)
+  return forged === undefined ? ok(input) : err(refusal(400, 'invalid_parameter', forged))
 }
 
 const gunzipLimited = promisify(gunzip)

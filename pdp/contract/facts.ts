@@ -164,6 +164,19 @@ export const sqlFacts = z.strictObject({
   undetermined: z.array(z.string()),
 })
 
+/** Why a person would do something to the evidence, and to whose. Only the decision service states it. */
+export const adminFacts = z.strictObject({
+  /** In the person's own words; white space alone is none. */
+  reason: z.string().min(1).max(500).optional(),
+  /** Whose session it is about. */
+  subject: z.strictObject({ issuer: z.string().min(1), id: z.string().min(1).max(512) }).optional(),
+  /** Connections whose content it reaches. */
+  connections: z.array(z.string()).optional(),
+  /** Milliseconds since the epoch: from, and until before. */
+  since_ms: z.int().nonnegative().optional(),
+  until_ms: z.int().nonnegative().optional(),
+})
+
 export const facts = z.strictObject({
   /** Findings by detector name, counts only. */
   detectors: counts,
@@ -178,6 +191,7 @@ export const facts = z.strictObject({
   tool: toolFacts.optional(),
   shell: shellFacts.optional(),
   sql: sqlFacts.optional(),
+  admin: adminFacts.optional(),
 })
 
 export type HttpFacts = z.infer<typeof httpFacts>
@@ -189,4 +203,5 @@ export type FilePath = z.infer<typeof filePath>
 export type ReachedHost = z.infer<typeof reachedHost>
 export type SqlStatement = z.infer<typeof sqlStatement>
 export type SqlFacts = z.infer<typeof sqlFacts>
+export type AdminFacts = z.infer<typeof adminFacts>
 export type Facts = z.infer<typeof facts>

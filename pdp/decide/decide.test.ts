@@ -5,7 +5,7 @@ import { err, ok, type Result } from '../contract/result.ts'
 import type { EvaluationError } from '../engine/errors.ts'
 import { createPdpMetrics } from '../metrics.ts'
 import { type ApprovalRow, StoreError } from '../store/store.ts'
-import { deletion } from '../testing.ts'
+import { administrative, deletion } from '../testing.ts'
 import { DECISION_ENTRYPOINT } from './ask.ts'
 import { createDecider } from './decide.ts'
 import { noTaints } from './testing.ts'
@@ -108,6 +108,18 @@ describe('policy that fails is a deny that says so', () => {
     const decision = await decider(() => ok(allowed)).decide(stale)
     expect(decision).toMatchObject({ effect: 'deny', reasons: [{ rule: 'pdp.facts_revision' }] })
   })
+})
+
+test('an administrative action is denied before policy is asked, whoever asks in this process', async () => {
+  let asked = 0
+  const one = decider(() => {
+    asked += 1
+    return ok(allowed)
+  })
+  const wanted = { effect: 'deny', reasons: [{ rule: 'pdp.administration' }], obligations: [] }
+  expect(await one.decide(administrative(revision))).toMatchObject(wanted)
+  expect(await one.evaluate(administrative(revision))).toMatchObject(wanted)
+  expect(asked).toBe(0)
 })
 
 test('a failure of ours is not remembered as what policy said', async () => {

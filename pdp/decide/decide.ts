@@ -1,5 +1,6 @@
 import { randomUUIDv7 } from 'node:crypto'
 import { isDeepStrictEqual } from 'node:util'
+import { isAdministrative } from '../contract/administration.ts'
 import type { DecisionId, Revision } from '../contract/brand.ts'
 import { STALE_FACTS_RULE } from '../contract/client.ts'
 import type { Decision, Verdict } from '../contract/decision.ts'
@@ -79,6 +80,12 @@ export function createDecider(parts: DeciderParts): Decider {
     policy: ActivePolicy,
     approval?: ApprovalContext,
   ): Judged {
+    // Whoever asks here, it is not the service itself: see administer.ts.
+    if (isAdministrative(request))
+      return judged(
+        request,
+        deny('pdp.administration', 'administrative actions are decided inside the service alone'),
+      )
     if (request.context.facts_revision !== policy.revision)
       return judged(
         request,

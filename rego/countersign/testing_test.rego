@@ -87,3 +87,15 @@ shell(command) := {"shell": object.union(
 command(name, args, flags) := {"commands": [{"name": name, "args": args, "flags": flags, "wrappers": []}]}
 
 patched(request, patch) := object.union(request, patch)
+
+administer(groups, action, type, admin) := {
+	"subject": object.union(subject(groups), {"type": "user", "id": "olivia"}),
+	"action": {"name": action},
+	"resource": {"type": type, "id": "s-1", "properties": {"connection": "countersign", "kind": "countersign"}},
+	"context": object.union(context, {"facts": {"admin": admin}}),
+}
+
+unmask(groups, admin) := administer(groups, "countersign.sessions.unmask", "countersign.session", object.union(
+	{"reason": "A complaint.", "subject": {"issuer": "https://one.example.com", "id": "robot"}, "connections": ["orders"]},
+	admin,
+))

@@ -165,14 +165,17 @@ function resourceServer(resource: string, client: string) {
   throw new errors.InvalidTarget('this client may not have tokens for that resource')
 }
 
-/** Groups come from the audience: only what approvers' tokens are for takes `approvers`. */
+/**
+ * Groups come from the audience: only what approvers' tokens are for takes `approvers`. The one person of a development
+ * machine is everybody who looks after evidence as well.
+ */
 function personClaims(token: {
   readonly aud?: string | string[] | undefined
   readonly grantId: string
 }) {
   const approver = token.aud === APPROVALS_AUDIENCE
   return {
-    groups: approver ? ['approvers', 'auditors'] : ['agents', 'developers'],
+    groups: approver ? ['approvers', 'auditors', 'security', 'privacy'] : ['agents', 'developers'],
     subject_type: 'user',
     // One login is one session. The grant's id stays here: it is hashed.
     sid: hash('sha256', token.grantId, 'base64url'),

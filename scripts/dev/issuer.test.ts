@@ -179,7 +179,7 @@ describe('a person', () => {
         subject: {
           type: 'user',
           id: 'alice',
-          properties: { groups: ['approvers', 'auditors'] },
+          properties: { groups: ['approvers', 'auditors', 'security', 'privacy'] },
         },
       },
     })

@@ -1,4 +1,5 @@
 import { canonicalJson } from '../../pdp/contract/action.ts'
+import { administrativeResources } from '../../pdp/contract/administration.ts'
 import { compileNames, compilePath } from './patterns.ts'
 import type {
   Entry,
@@ -11,6 +12,7 @@ import type {
   When,
 } from './prepared.ts'
 import type {
+  AdministrationSource,
   ApprovalSource,
   Condition,
   DenySource,
@@ -188,4 +190,26 @@ export function addRestriction(
   else if (model) placeNames(index.models, model.names, who, entry)
   else if (tool) placeNames(index.tools, tool.names, who, entry)
   else place(index.all, who, entry)
+}
+
+/** Entries of administration.yaml by action, then by principal. */
+export function administrationIndex(
+  sources: readonly AdministrationSource[],
+): Record<string, Node> {
+  const index = dictionary<Node>()
+  for (const { id, who, actions, connections, reason_required, own_sessions } of sources) {
+    const when = present<When>(restrict(who))
+    for (const action of new Set(actions))
+      place((index[action] ??= dictionary()), who, {
+        rule: `administration.${id}`,
+        ...(when && { when }),
+        administration: {
+          resources: [...administrativeResources[action]],
+          reason_required,
+          own_sessions,
+          ...(connections && { connections }),
+        },
+      })
+  }
+  return index
 }

@@ -71,6 +71,17 @@ const entry = z.strictObject({
   approval: approveObligation.omit({ kind: true }).optional(),
   /** What the session has seen then. */
   taint: z.string().optional(),
+  /** On what terms it lets somebody administer the evidence. */
+  administration: z
+    .strictObject({
+      /** Types of resources that the action is done to. */
+      resources: z.array(z.string()),
+      reason_required: z.boolean(),
+      own_sessions: z.boolean(),
+      /** Content of these alone; absent: of every connection. */
+      connections: z.array(z.string()).optional(),
+    })
+    .optional(),
   /** What a grant accepts beside: server tools, hosts, betas, reasons of incomplete facts, by kind. */
   accepts: z.record(z.string(), nameSet).optional(),
 })
@@ -108,6 +119,8 @@ export const connection = z.strictObject({
   taints: index,
   /** Whether any deny or approval hangs on what the session has seen. */
   flows: z.boolean(),
+  /** Entries of administration.yaml by action, then by principal; of the connection `countersign` alone. */
+  administration: z.record(z.string(), node).optional(),
   /** No detector or field is named by two masks of one direction. */
   masks_disjoint: z.boolean(),
   masks: z.array(z.strictObject({ except: exception.optional(), mask: maskObligation })),

@@ -1,4 +1,8 @@
 import { z } from 'zod'
+import {
+  administrativeResources,
+  type AdministrativeAction,
+} from '../../pdp/contract/administration.ts'
 import { limitObligation, maskStyle, recordObligation } from '../../pdp/contract/obligation.ts'
 import { customDetector, phraseList } from '../../pdp/contract/profile.ts'
 import { hostPattern, jsonPath, namePattern, pathPattern } from './patterns.ts'
@@ -190,6 +194,24 @@ export const taints = z.array(
     .refine(atMostOne, 'must have one of http, model, tool'),
 )
 
+const administrativeActions = Object.keys(administrativeResources) as AdministrativeAction[]
+
+/** Who may do what to the evidence. */
+export const administration = z.array(
+  z.strictObject({
+    id,
+    description: sentence,
+    who,
+    actions: z.array(z.enum(administrativeActions)).min(1),
+    /** Only when all that it reaches is of these connections. */
+    connections: z.array(connection).min(1).optional(),
+    /** Whether the person must say why. */
+    reason_required: z.boolean().default(true),
+    /** Whether it is also for sessions of the person's own. */
+    own_sessions: z.boolean().default(false),
+  }),
+)
+
 export const masks = z.array(
   z
     .strictObject({
@@ -257,6 +279,7 @@ export type Condition = z.infer<typeof condition>
 export type GrantSource = z.infer<typeof grants>[number]
 export type DenySource = z.infer<typeof deny>[number]
 export type TaintSource = z.infer<typeof taints>[number]
+export type AdministrationSource = z.infer<typeof administration>[number]
 export type ApprovalSource = z.infer<typeof approvals>[number]
 
 /** Every table, by the name of its file; a table may be spread over `grants.yaml`, `grants.<team>.yaml`, … */
@@ -265,6 +288,7 @@ export const tables = {
   deny,
   approvals,
   taints,
+  administration,
   masks,
   phrases,
   detectors,
