@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { assert, asyncProperty, integer, nat, oneof, property } from 'fast-check'
+import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { emptyRoot, leafHash, nodeHash } from './hash.ts'
 import { consistencyProof, inclusionProof, rangeAt, type ReadHashes } from './proof.ts'
@@ -127,12 +127,12 @@ describe('the known vectors of certificate-transparency', () => {
 })
 
 /** Small trees, and those about the borders of stored subtrees. */
-const size = oneof(integer({ min: 1, max: 70 }), integer({ min: 250, max: 800 }))
+const size = fc.oneof(fc.integer({ min: 1, max: 70 }), fc.integer({ min: 250, max: 800 }))
 
 describe('against the definitions of RFC 6962', () => {
   test('a range has the root of the definition, whatever it was continued from', () => {
-    assert(
-      property(size, nat(), (size, cut) => {
+    fc.assert(
+      fc.property(size, fc.nat(), (size, cut) => {
         const d = leaves(size)
         const first = growRange()
         for (const hash of d.slice(0, cut % size)) first.append(hash)
@@ -147,8 +147,8 @@ describe('against the definitions of RFC 6962', () => {
   })
 
   test('inclusion proofs are those of the definition, and are believed', async () => {
-    await assert(
-      asyncProperty(size, size, nat(), async (one, other, pick) => {
+    await fc.assert(
+      fc.asyncProperty(size, size, fc.nat(), async (one, other, pick) => {
         const [size, total] = [Math.min(one, other), Math.max(one, other)]
         const index = pick % size
         const d = leaves(total)
@@ -163,8 +163,8 @@ describe('against the definitions of RFC 6962', () => {
   })
 
   test('consistency proofs are those of the definition, and are believed', async () => {
-    await assert(
-      asyncProperty(size, size, async (one, other) => {
+    await fc.assert(
+      fc.asyncProperty(size, size, async (one, other) => {
         const [first, second] = [Math.min(one, other), Math.max(one, other)]
         const d = leaves(second)
         const proof = await consistencyProof(grown(d).read, first, second)
@@ -182,8 +182,8 @@ describe('against the definitions of RFC 6962', () => {
   })
 
   test('the range of an earlier size is read from the store', async () => {
-    await assert(
-      asyncProperty(size, size, async (one, other) => {
+    await fc.assert(
+      fc.asyncProperty(size, size, async (one, other) => {
         const d = leaves(Math.max(one, other))
         const at = Math.min(one, other)
         const range = growRange()
@@ -197,67 +197,77 @@ describe('against the definitions of RFC 6962', () => {
 
 describe('what is not exactly right is not believed', () => {
   test('an inclusion proof with anything changed', async () => {
-    await assert(
-      asyncProperty(integer({ min: 1, max: 300 }), nat(), nat(), async (size, pick, spoil) => {
-        const index = pick % size
-        const d = leaves(size)
-        const right = {
-          index,
-          size,
-          leaf: leaf(index),
-          root: mth(d),
-          proof: await inclusionProof(grown(d).read, index, size),
-        }
-        const flip = (hash: Uint8Array): Uint8Array =>
-          hash.map((byte, at) => (at === spoil % 32 ? byte ^ 1 : byte))
-        expect(isIncluded({ ...right, leaf: flip(right.leaf) })).toBe(false)
-        expect(isIncluded({ ...right, root: flip(right.root) })).toBe(false)
-        expect(isIncluded({ ...right, proof: [...right.proof, right.root] })).toBe(false)
-        if (right.proof.length > 0) {
-          const at = spoil % right.proof.length
-          expect(
-            isIncluded({ ...right, proof: right.proof.with(at, flip(right.proof[at]!)) }),
-          ).toBe(false)
-          expect(isIncluded({ ...right, proof: right.proof.toSpliced(at, 1) })).toBe(false)
-          const other = (index + 1 + (spoil % (size - 1))) % size
-          if (other !== index) expect(isIncluded({ ...right, index: other })).toBe(false)
-        }
-        expect(isIncluded({ ...right, index: size })).toBe(false)
-        expect(isIncluded({ ...right, index: -1 })).toBe(false)
-        expect(isIncluded({ ...right, index: 0.5 })).toBe(false)
-      }),
+    await fc.assert(
+      fc.asyncProperty(
+        fc.integer({ min: 1, max: 300 }),
+        fc.nat(),
+        fc.nat(),
+        async (size, pick, spoil) => {
+          const index = pick % size
+          const d = leaves(size)
+          const right = {
+            index,
+            size,
+            leaf: leaf(index),
+            root: mth(d),
+            proof: await inclusionProof(grown(d).read, index, size),
+          }
+          const flip = (hash: Uint8Array): Uint8Array =>
+            hash.map((byte, at) => (at === spoil % 32 ? byte ^ 1 : byte))
+          expect(isIncluded({ ...right, leaf: flip(right.leaf) })).toBe(false)
+          expect(isIncluded({ ...right, root: flip(right.root) })).toBe(false)
+          expect(isIncluded({ ...right, proof: [...right.proof, right.root] })).toBe(false)
+          if (right.proof.length > 0) {
+            const at = spoil % right.proof.length
+            expect(
+              isIncluded({ ...right, proof: right.proof.with(at, flip(right.proof[at]!)) }),
+            ).toBe(false)
+            expect(isIncluded({ ...right, proof: right.proof.toSpliced(at, 1) })).toBe(false)
+            const other = (index + 1 + (spoil % (size - 1))) % size
+            if (other !== index) expect(isIncluded({ ...right, index: other })).toBe(false)
+          }
+          expect(isIncluded({ ...right, index: size })).toBe(false)
+          expect(isIncluded({ ...right, index: -1 })).toBe(false)
+          expect(isIncluded({ ...right, index: 0.5 })).toBe(false)
+        },
+      ),
       { numRuns: 80 },
     )
   })
 
   test('a consistency proof with anything changed, and a tree that forks', async () => {
-    await assert(
-      asyncProperty(integer({ min: 2, max: 300 }), nat(), nat(), async (second, pick, spoil) => {
-        const first = 1 + (pick % (second - 1))
-        const d = leaves(second)
-        const right = {
-          first: { size: first, root: mth(d.slice(0, first)) },
-          second: { size: second, root: mth(d) },
-          proof: await consistencyProof(grown(d).read, first, second),
-        }
-        const forked = d.with(spoil % first, leafHash('another'))
-        const proof = await consistencyProof(grown(forked).read, first, second)
-        expect(isConsistent({ ...right, second: { size: second, root: mth(forked) }, proof })).toBe(
-          false,
-        )
-        const at = spoil % right.proof.length
-        const flip = (hash: Uint8Array): Uint8Array =>
-          hash.map((byte, n) => (n === spoil % 32 ? byte ^ 1 : byte))
-        expect(
-          isConsistent({ ...right, proof: right.proof.with(at, flip(right.proof[at]!)) }),
-        ).toBe(false)
-        expect(isConsistent({ ...right, proof: right.proof.toSpliced(at, 1) })).toBe(false)
-        expect(isConsistent({ ...right, proof: [...right.proof, right.second.root] })).toBe(false)
-        expect(isConsistent({ ...right, first: right.second, second: right.first })).toBe(false)
-        expect(
-          isConsistent({ ...right, second: { size: second, root: flip(right.second.root) } }),
-        ).toBe(false)
-      }),
+    await fc.assert(
+      fc.asyncProperty(
+        fc.integer({ min: 2, max: 300 }),
+        fc.nat(),
+        fc.nat(),
+        async (second, pick, spoil) => {
+          const first = 1 + (pick % (second - 1))
+          const d = leaves(second)
+          const right = {
+            first: { size: first, root: mth(d.slice(0, first)) },
+            second: { size: second, root: mth(d) },
+            proof: await consistencyProof(grown(d).read, first, second),
+          }
+          const forked = d.with(spoil % first, leafHash('another'))
+          const proof = await consistencyProof(grown(forked).read, first, second)
+          expect(
+            isConsistent({ ...right, second: { size: second, root: mth(forked) }, proof }),
+          ).toBe(false)
+          const at = spoil % right.proof.length
+          const flip = (hash: Uint8Array): Uint8Array =>
+            hash.map((byte, n) => (n === spoil % 32 ? byte ^ 1 : byte))
+          expect(
+            isConsistent({ ...right, proof: right.proof.with(at, flip(right.proof[at]!)) }),
+          ).toBe(false)
+          expect(isConsistent({ ...right, proof: right.proof.toSpliced(at, 1) })).toBe(false)
+          expect(isConsistent({ ...right, proof: [...right.proof, right.second.root] })).toBe(false)
+          expect(isConsistent({ ...right, first: right.second, second: right.first })).toBe(false)
+          expect(
+            isConsistent({ ...right, second: { size: second, root: flip(right.second.root) } }),
+          ).toBe(false)
+        },
+      ),
       { numRuns: 80 },
     )
   })
