@@ -14,6 +14,8 @@ export type BundleContents = {
   readonly digest: string
   /** The manifest's revision. */
   readonly revision: string
+  /** All of it, to be kept with what it decided. */
+  readonly files: ArchiveFiles
   readonly manifest: Manifest
   /** The data document as JSON. */
   readonly data: Uint8Array
@@ -50,6 +52,7 @@ export function readBundle(name: string, digest: string, files: ArchiveFiles): B
     name,
     digest,
     revision: manifest.revision,
+    files,
     manifest,
     data,
     wasm,

@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto'
 import type { BundleContents } from '../bundle/bundle.ts'
 import { BundleError } from '../bundle/errors.ts'
 import { selfTest } from '../bundle/self-test.ts'
+import { digestOfFiles } from '../bundle/source/read.ts'
 import type { Revision } from '../contract/brand.ts'
 import type { ExtractionProfile } from '../contract/profile.ts'
 import { createEngine, type Engine } from '../engine/engine.ts'
@@ -164,9 +165,9 @@ function profileOf(bundles: readonly BundleContents[]): ExtractionProfile {
   return first?.profile ?? NOTHING
 }
 
-/** What decides: every bundle and the configuration, in one hash. */
+/** What decides: the files of every bundle and the configuration, in one hash; packed again, they are the same. */
 function revisionOf(bundles: readonly BundleContents[], config: string): Revision {
-  const lines = bundles.map(({ name, digest }) => `${name} ${digest}\n`).sort()
-  const text = `countersign/revision/v2\n${lines.join('')}${config}\n`
+  const lines = bundles.map(({ name, files }) => `${name} ${digestOfFiles(files)}\n`).sort()
+  const text = `countersign/revision/v3\n${lines.join('')}${config}\n`
   return createHash('sha256').update(text).digest('hex') as Revision
 }

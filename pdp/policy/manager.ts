@@ -46,8 +46,8 @@ export type ManagerParts = {
   readonly metrics: Pick<PdpMetrics, 'activations' | 'bundle_info'>
   readonly log: Log
   readonly now: () => number
-  /** Told after each activation. */
-  readonly onActivated?: (policy: ActivePolicy) => void
+  /** Told of each policy that became active, and of what it is made. */
+  readonly onActivated?: (policy: ActivePolicy, bundles: readonly BundleContents[]) => void
 }
 
 type Candidate = {
@@ -72,6 +72,7 @@ export async function startPolicyManager(parts: ManagerParts): Promise<PolicyMan
   const states = new Map<ManagedBundle, State>(bundles.map((bundle) => [bundle, {}]))
   const ending = new AbortController()
   let active: ActivePolicy | undefined
+  let told: ActivePolicy | undefined
   // One change at a time: what is tried is put together from all bundles.
   let turn: Promise<unknown> = Promise.resolve()
   const inTurn = <T>(work: () => Promise<T>): Promise<T> => {
@@ -104,7 +105,12 @@ export async function startPolicyManager(parts: ManagerParts): Promise<PolicyMan
     for (const one of active?.bundles ?? [])
       if (one.name === name) metrics.bundle_info.set({ bundle: name, revision }, 1)
     log('info', 'bundle.activated', { bundle: name, revision, policy: active?.revision })
-    if (active) parts.onActivated?.(active)
+    if (!active || active === told) return
+    told = active
+    parts.onActivated?.(
+      active,
+      bundles.flatMap((one) => stateOf(one).contents ?? []),
+    )
   }
 
   function refused(bundle: ManagedBundle, error: unknown): BundleError {
@@ -213,10 +219,9 @@ export async function startPolicyManager(parts: ManagerParts): Promise<PolicyMan
         continue
       }
       for (const bundle of replaced) refused(bundle, first)
+      for (const [bundle, { contents, from_disk }] of chosen)
+        Object.assign(stateOf(bundle), { contents, from_disk })
       for (const [bundle, { contents, fetched, from_disk }] of chosen) {
-        const state = stateOf(bundle)
-        state.contents = contents
-        state.from_disk = from_disk
         if (from_disk)
           log('warn', 'bundle.from_disk', {
             bundle: bundle.source.name,

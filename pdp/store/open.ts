@@ -4,6 +4,9 @@ import { createChanges } from './changes.ts'
 import { createUse, READY_DEADLINE_MS } from './connection.ts'
 import { startEmbedded } from './embedded/server.ts'
 import { message, storeError } from './errors.ts'
+import { createErasureStore } from './erasure.ts'
+import { createPolicyStore } from './policies.ts'
+import { createSinkStore } from './sinks.ts'
 import { createAppendLeaves } from './log/append.ts'
 import { createLog } from './log/store.ts'
 import { createKeyStore } from './sealed/keys.ts'
@@ -76,6 +79,9 @@ function assemble(source: Source, name: string, log: (line: string) => void): St
     log: createLog(use, appendLeaves),
     records: createRecordStore(use, appendLeaves),
     keys: createKeyStore(use),
+    policies: createPolicyStore(use, appendLeaves, name),
+    erasure: createErasureStore(use, appendLeaves, name),
+    sinks: createSinkStore(use),
     sessions: createSessionStore(use),
     shadow: createShadowStore(use),
     taints: createTaintStore(use),

@@ -58,6 +58,13 @@ export async function grantRights(owner: Sql, username: string): Promise<void> {
     GRANT USAGE ON SCHEMA countersign TO ${role};
     ${grants.join('\n')}
   `)
+  // So that it can have old versions of erased rows forgotten at once; servers before 17 do not know the right.
+  const [server] = await owner<{ version: number }[]>`
+    select current_setting('server_version_num')::integer as version`
+  if (server && server.version >= 170_000)
+    await owner.unsafe(
+      `GRANT MAINTAIN ON countersign.session_keys, countersign.approvals, countersign.votes, countersign.session_labels TO ${role}`,
+    )
 }
 
 /**
@@ -65,12 +72,14 @@ export async function grantRights(owner: Sql, username: string): Promise<void> {
  * @throws {StoreError} STORE_BROKEN
  */
 export async function checkServiceRole(service: Sql): Promise<void> {
-  const [row] = await service<{ owner: boolean; changes: boolean }[]>`
-    select pg_has_role(c.relowner, 'MEMBER') as owner,
-      has_table_privilege(c.oid, 'UPDATE') or has_any_column_privilege(c.oid, 'UPDATE')
-        or has_table_privilege(c.oid, 'DELETE') or has_table_privilege(c.oid, 'TRUNCATE') as changes
-    from pg_class c where c.oid = to_regclass('countersign.leaves')`
-  if (!row)
+  const [row] = await service<{ owner: boolean | null; changes: boolean }[]>`
+    select bool_or(pg_has_role(c.relowner, 'MEMBER')) as owner,
+      bool_or(has_table_privilege(c.oid, 'UPDATE') or has_any_column_privilege(c.oid, 'UPDATE')
+        or has_table_privilege(c.oid, 'DELETE') or has_table_privilege(c.oid, 'TRUNCATE')) as changes
+    from pg_class c
+    where c.oid in (
+      to_regclass('countersign.leaves'), to_regclass('countersign.log_nodes'), to_regclass('countersign.checkpoints'))`
+  if (row?.owner === undefined || row.owner === null)
     throw new StoreError(
       'STORE_BROKEN',
       "the tables are not there, or the service's role may not see them; start once with the owner's URL",

@@ -216,11 +216,13 @@ export const bundle_archives = countersign.table('bundle_archives', {
   archive: bytea('archive').notNull(),
 })
 
-export type RevisionBundle = {
+type RevisionBundle = {
   readonly name: string
   readonly revision: string
   readonly digest: string
   readonly git_revision?: string
+  /** sha256 hex of the archive that is kept. */
+  readonly archive: string
 }
 
 export const policy_revisions = countersign.table('policy_revisions', {

@@ -28,6 +28,9 @@ export type Store = {
   readonly log: Log
   readonly records: RecordStore
   readonly keys: KeyStore
+  readonly policies: PolicyStore
+  readonly erasure: ErasureStore
+  readonly sinks: SinkStore
   readonly sessions: SessionStore
   readonly shadow: ShadowStore
   readonly taints: TaintStore
@@ -340,6 +343,81 @@ export type SessionStore = {
 export type KeyStore = {
   readonly find: (id: string) => Promise<WrappedKey | 'erased' | undefined>
   readonly block: (key: string, block: string) => Promise<Uint8Array | undefined>
+}
+
+/** A policy that was active, with all that it takes to evaluate it again. */
+export type KeptPolicy = {
+  readonly revision: string
+  readonly config_digest: string
+  readonly bundles: readonly {
+    readonly name: string
+    /** The manifest's. */
+    readonly revision: string
+    /** sha256 hex of the bundle as it came. */
+    readonly digest: string
+    readonly git_revision?: string
+    /** Gzipped tar of its files. */
+    readonly archive: Uint8Array
+  }[]
+}
+
+export type PolicyStore = {
+  /** Keeps it, and says in the log that it is active when another was before. */
+  readonly keep: (policy: KeptPolicy, time_ms: number) => Promise<void>
+  readonly find: (revision: string) => Promise<KeptPolicy | undefined>
+}
+
+/** How long content of a connection is kept; `*`: of every other one. */
+export type RetentionRule = { readonly connection: string; readonly keep_days: number }
+
+/** What to erase: all of a session, or what is older than rules allow and not held. */
+export type Selection =
+  | { readonly session_id: string }
+  | { readonly rules: readonly RetentionRule[]; readonly now_ms: number }
+
+export type Erased = { readonly keys: number; readonly approvals: number }
+
+export type ErasureStore = {
+  /**
+   * Erases content for good. By rules, at most some hundred keys and approvals a call: call it until it erases none.
+   * @param leaf what the log says of it; of rules only when something was erased.
+   * @returns `held`: a legal hold is on the session or one of its connections; nothing was erased.
+   */
+  readonly erase: (
+    selection: Selection,
+    leaf: (erased: Erased) => LeafBody,
+    now_ms: number,
+  ) => Promise<Erased | 'held'>
+  /** What rules would erase now. */
+  readonly due: (
+    rules: readonly RetentionRule[],
+    now_ms: number,
+  ) => Promise<readonly (Erased & { readonly connection: string; readonly oldest_ms: number })[]>
+  /** Lets the server forget old versions of what was erased. @returns whether it could. */
+  readonly scrub: () => Promise<boolean>
+  readonly holds: () => Promise<
+    readonly {
+      readonly id: string
+      readonly session_id?: string
+      readonly connection?: string
+      readonly at_ms: number
+    }[]
+  >
+  /** @param what one session or one connection. @returns the hold's id. */
+  readonly hold: (
+    what: { readonly session_id?: string; readonly connection?: string },
+    leaf: (id: string) => LeafBody,
+    now_ms: number,
+  ) => Promise<string>
+  /** @returns false when there is no such hold. */
+  readonly release: (id: string, leaf: LeafBody, now_ms: number) => Promise<boolean>
+}
+
+/** How far sinks have been sent the log. */
+export type SinkStore = {
+  /** Index of the next leaf; 0 of one that has sent none. */
+  readonly read: (sink: string) => Promise<number>
+  readonly write: (sink: string, next: number) => Promise<void>
 }
 
 export type StoreErrorCode =

@@ -1,11 +1,10 @@
-import { createHash } from 'node:crypto'
 import { readdir, realpath, stat } from 'node:fs/promises'
 import { join, relative, sep } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { ArchiveFiles } from '../archive.ts'
 import { BundleError } from '../errors.ts'
 import { changed } from './change.ts'
-import { digestOf, MOST_UNPACKED_BYTES, readLimited } from './read.ts'
+import { digestOfFiles, MOST_UNPACKED_BYTES, readLimited } from './read.ts'
 import type { BundleSource, Fetched } from './source.ts'
 
 const MOST_FILES = 10_000
@@ -79,14 +78,4 @@ async function readAll(path: string): Promise<ArchiveFiles> {
     files.set(relative(path, file).split(sep).join('/'), content)
   }
   return files
-}
-
-/** Over names, lengths and contents, in the order of names. */
-function digestOfFiles(files: ArchiveFiles): string {
-  const hash = createHash('sha256')
-  for (const name of [...files.keys()].sort()) {
-    const content = files.get(name) ?? new Uint8Array()
-    hash.update(`${JSON.stringify(name)} ${content.length} ${digestOf(content)}\n`)
-  }
-  return hash.digest('hex')
 }

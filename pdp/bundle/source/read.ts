@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import { open } from 'node:fs/promises'
-import { readArchive } from '../archive.ts'
+import { type ArchiveFiles, readArchive } from '../archive.ts'
 import { BundleError } from '../errors.ts'
 import type { Fetched } from './source.ts'
 
@@ -39,4 +39,14 @@ export async function readLimited(
       cause,
     })
   }
+}
+
+/** However they are packed: over names, lengths and contents, in the order of names. @returns sha256 hex. */
+export function digestOfFiles(files: ArchiveFiles): string {
+  const hash = createHash('sha256')
+  for (const name of [...files.keys()].sort()) {
+    const content = files.get(name) ?? new Uint8Array()
+    hash.update(`${JSON.stringify(name)} ${content.length} ${digestOf(content)}\n`)
+  }
+  return hash.digest('hex')
 }

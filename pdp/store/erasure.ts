@@ -1,0 +1,251 @@
+import { and, inArray, type SQL, sql } from 'drizzle-orm'
+import { randomUUID } from 'node:crypto'
+import type { LeafBody } from '../evidence/log-store.ts'
+import { approvalLeaf } from './approval-leaf.ts'
+import { APPEND_DEADLINE_MS, type Connection, type Transaction, type Use } from './connection.ts'
+import { type AppendLeaves, readHead } from './log/append.ts'
+import { approvals, votes } from './schema.ts'
+import type { Erased, ErasureStore, RetentionRule, Selection } from './store.ts'
+import { columnText } from './text.ts'
+
+/** Most keys, and most approvals, that one transaction erases: nobody else can append meanwhile. */
+const MAX_AT_ONCE = 500
+
+/**
+ * Erases content for good by deleting its keys. Leaves stay and verify. Each step is on record in the transaction that
+ * does it.
+ */
+export function createErasureStore(
+  use: Use,
+  appendLeaves: AppendLeaves,
+  source: string,
+): ErasureStore {
+  async function erase(
+    selection: Selection,
+    leaf: (erased: Erased) => LeafBody,
+    now_ms: number,
+  ): Promise<Erased | 'held'> {
+    const done = await use(
+      ({ db }) =>
+        db.transaction(async (transaction) => {
+          // Before anything is looked at: no hold, key or approval comes between.
+          await readHead(transaction, sql`for update`)
+          if ('session_id' in selection && (await isHeld(transaction, selection))) return 'held'
+          const keys = await eraseKeys(transaction, selection, now_ms)
+          const gone = await eraseApprovals(transaction, selection, now_ms)
+          const erased = { keys: keys.length, approvals: gone.length }
+          if ('session_id' in selection) await eraseNames(transaction, selection.session_id)
+          // A session's erasure is on record also when nothing was left of it.
+          if (erased.keys + erased.approvals > 0 || 'session_id' in selection)
+            await appendLeaves(transaction, [
+              ...gone.map((row) => approvalLeaf(source, row, 'erased', now_ms)),
+              { body: leaf(erased) },
+            ])
+          return erased
+        }),
+      APPEND_DEADLINE_MS,
+    )
+    return done
+  }
+
+  return {
+    erase,
+    due: (rules, now_ms) => use(({ db }) => due(db, rules, now_ms)),
+    scrub: () => use(({ sql: run }) => scrub(run), APPEND_DEADLINE_MS),
+    holds: () => use(({ db }) => holds(db)),
+    hold: (what, leaf, now_ms) =>
+      use(({ db }) =>
+        db.transaction(async (transaction) => {
+          const id = randomUUID()
+          const { session_id = null, connection = null } = what
+          await transaction.execute(sql`
+            insert into countersign.legal_holds (id, session_id, connection, at_ms)
+            values (${id}, ${session_id && columnText(session_id)}, ${connection && columnText(connection)}, ${now_ms})`)
+          await appendLeaves(transaction, [{ body: leaf(id) }])
+          return id
+        }),
+      ),
+    release: (id, leaf, now_ms) =>
+      use(({ db }) =>
+        db.transaction(async (transaction) => {
+          const rows = await transaction.execute(sql`
+            update countersign.legal_holds set released_ms = ${now_ms}
+            where id::text = ${id} and released_ms is null returning id`)
+          if (rows.length === 0) return false
+          await appendLeaves(transaction, [{ body: leaf }])
+          return true
+        }),
+      ),
+  }
+}
+
+async function isHeld(
+  transaction: Transaction,
+  { session_id }: { readonly session_id: string },
+): Promise<boolean> {
+  const held = await transaction.execute(sql`
+    select from countersign.legal_holds h
+    where h.released_ms is null and (h.session_id = ${columnText(session_id)} or h.connection in (
+      select k.connection from countersign.session_keys k where k.session_id = ${columnText(session_id)}
+      union select a.connection from countersign.approvals a where a.session_id = ${columnText(session_id)}))
+    limit 1`)
+  return held.length > 0
+}
+
+/** Not held, by session or by connection. @param t the table's alias. */
+const FREE = (t: SQL): SQL => sql`not exists (
+  select from countersign.legal_holds h
+  where h.released_ms is null and (h.session_id = ${t}.session_id or h.connection = ${t}.connection))`
+
+/** Which rows a selection means. @param made the column that says when. */
+function meant(selection: Selection, t: SQL, made: SQL): SQL {
+  if ('session_id' in selection) return sql`${t}.session_id = ${columnText(selection.session_id)}`
+  const { rules, now_ms } = selection
+  return sql`(${sql.join(
+    rules.map((rule) => sql`(${ofRule(rule, rules, t)} and ${made} < ${before(rule, now_ms)})`),
+    sql` or `,
+  )}) and ${FREE(t)}`
+}
+
+/** A key is used for at most a day after it was made, so what it sealed is at most a day younger than itself. */
+const DAY_MS = 24 * 60 * 60 * 1000
+const before = ({ keep_days }: RetentionRule, now_ms: number): number =>
+  now_ms - (keep_days + 1) * DAY_MS
+
+/** `*` is every connection that no other rule names. */
+function ofRule(rule: RetentionRule, rules: readonly RetentionRule[], t: SQL): SQL {
+  if (rule.connection !== '*') return sql`${t}.connection = ${rule.connection}`
+  const named = rules.filter(({ connection }) => connection !== '*')
+  if (named.length === 0) return sql`true`
+  return sql`${t}.connection not in (${sql.join(
+    named.map(({ connection }) => sql`${connection}`),
+    sql`, `,
+  )})`
+}
+
+async function eraseKeys(
+  transaction: Transaction,
+  selection: Selection,
+  now_ms: number,
+): Promise<readonly string[]> {
+  const rows = await transaction.execute<{ id: string }>(sql`
+    update countersign.session_keys set wrapped = null, erased_ms = ${now_ms}
+    where id in (
+      select k.id from countersign.session_keys k
+      where k.wrapped is not null and ${meant(selection, sql`k`, sql`k.created_ms`)}
+      order by k.created_ms limit ${'session_id' in selection ? null : MAX_AT_ONCE})
+    returning id`)
+  const ids = rows.map(({ id }) => id)
+  for (let at = 0; at < ids.length; at += MAX_AT_ONCE) {
+    const some = sql.join(
+      ids.slice(at, at + MAX_AT_ONCE).map((id) => sql`${id}`),
+      sql`, `,
+    )
+    // Nobody can read it any more; it goes so that it takes no room.
+    await transaction.execute(sql`delete from countersign.sealed_records where key_id in (${some})`)
+    await transaction.execute(sql`delete from countersign.sealed_blocks where key_id in (${some})`)
+  }
+  return ids
+}
+
+async function eraseApprovals(transaction: Transaction, selection: Selection, now_ms: number) {
+  const where = meant(selection, sql`${approvals}`, sql`${approvals.demanded_ms}`)
+  const live = inArray(approvals.state, ['pending', 'approved'])
+  // What still waits for people ends: they could not see any more what they approve.
+  if ('session_id' in selection)
+    await transaction.update(approvals).set({ state: 'expired' }).where(and(live, where))
+  const rows = await transaction
+    .select({ id: approvals.id })
+    .from(approvals)
+    .where(
+      and(
+        inArray(approvals.state, ['denied', 'expired', 'consumed']),
+        sql`${approvals.erased_ms} is null`,
+        where,
+      ),
+    )
+    .limit('session_id' in selection ? Number.MAX_SAFE_INTEGER : MAX_AT_ONCE)
+  if (rows.length === 0) return []
+  const ids = rows.map(({ id }) => id)
+  await transaction.update(votes).set({ comment: null }).where(inArray(votes.approval_id, ids))
+  return transaction
+    .update(approvals)
+    .set({
+      sealed: null,
+      wrapped_key: null,
+      erased_ms: now_ms,
+      // Digests of what was asked for: a short action could be guessed by them.
+      action_digest: '',
+      live_key: sql`${approvals.id}::text`,
+    })
+    .where(inArray(approvals.id, ids))
+    .returning()
+}
+
+/** What else has something of the session's content. */
+async function eraseNames(transaction: Transaction, session_id: string): Promise<void> {
+  const id = columnText(session_id)
+  await transaction.execute(sql`delete from countersign.session_labels where session_id = ${id}`)
+  await transaction.execute(sql`
+    delete from countersign.shadow_differences where decision_id::text in (
+      select decision_id from countersign.leaves where session_id = ${id} and decision_id is not null)`)
+}
+
+async function due(
+  db: Connection['db'],
+  rules: readonly RetentionRule[],
+  now_ms: number,
+): ReturnType<ErasureStore['due']> {
+  if (rules.length === 0) return []
+  const rows = await db.execute<{
+    connection: string
+    keys: string
+    approvals: string
+    oldest_ms: string
+  }>(sql`
+    select connection, sum(key) as keys, sum(approval) as approvals, min(made) as oldest_ms
+    from (
+      select k.connection, 1 as key, 0 as approval, k.created_ms as made from countersign.session_keys k
+      where k.wrapped is not null and ${meant({ rules, now_ms }, sql`k`, sql`k.created_ms`)}
+      union all
+      select a.connection, 0, 1, a.demanded_ms from countersign.approvals a
+      where a.erased_ms is null and a.state not in ('pending', 'approved')
+        and ${meant({ rules, now_ms }, sql`a`, sql`a.demanded_ms`)}
+    ) as old
+    group by connection order by connection`)
+  return rows.map((row) => ({
+    connection: row.connection,
+    keys: Number(row.keys),
+    approvals: Number(row.approvals),
+    oldest_ms: Number(row.oldest_ms),
+  }))
+}
+
+async function holds(db: Connection['db']): ReturnType<ErasureStore['holds']> {
+  const rows = await db.execute<{
+    id: string
+    session_id: string | null
+    connection: string | null
+    at_ms: string
+  }>(sql`
+    select id, session_id, connection, at_ms from countersign.legal_holds
+    where released_ms is null order by at_ms desc, id limit 1000`)
+  return rows.map(({ id, session_id, connection, at_ms }) => ({
+    id,
+    ...(session_id !== null && { session_id }),
+    ...(connection !== null && { connection }),
+    at_ms: Number(at_ms),
+  }))
+}
+
+/** Old versions of rows stay in the files until they are vacuumed; only a server of 17 or later lets us. */
+async function scrub(run: Connection['sql']): Promise<boolean> {
+  try {
+    for (const table of ['session_keys', 'approvals', 'votes', 'session_labels'])
+      await run.unsafe(`vacuum countersign.${table}`)
+    return true
+  } catch {
+    // The server's own vacuum does it later; what is deleted cannot be read through it either way.
+    return false
+  }
+}
