@@ -1,4 +1,4 @@
-import { and, inArray, type SQL, sql } from 'drizzle-orm'
+import { and, eq, inArray, type SQL, sql } from 'drizzle-orm'
 import { randomUUID } from 'node:crypto'
 import type { LeafBody } from '../evidence/log-store.ts'
 import { approvalLeaf } from './approval-leaf.ts'
@@ -32,12 +32,14 @@ export function createErasureStore(
           await readHead(transaction, sql`for update`)
           if ('session_id' in selection && (await isHeld(transaction, selection))) return 'held'
           const keys = await eraseKeys(transaction, selection, now_ms)
+          const ended = await endApprovals(transaction, selection)
           const gone = await eraseApprovals(transaction, selection, now_ms)
           const erased = { keys: keys.length, approvals: gone.length }
           if ('session_id' in selection) await eraseNames(transaction, selection.session_id)
           // A session's erasure is on record also when nothing was left of it.
           if (erased.keys + erased.approvals > 0 || 'session_id' in selection)
             await appendLeaves(transaction, [
+              ...ended.map((row) => approvalLeaf(source, row, 'expired', now_ms)),
               ...gone.map((row) => approvalLeaf(source, row, 'erased', now_ms)),
               { body: leaf(erased) },
             ])
@@ -148,12 +150,19 @@ async function eraseKeys(
   return ids
 }
 
+/** What still waits for people ends: they could not see any more what they approve. Rules leave it to its own end. */
+async function endApprovals(transaction: Transaction, selection: Selection) {
+  if (!('session_id' in selection)) return []
+  const live = inArray(approvals.state, ['pending', 'approved'])
+  return transaction
+    .update(approvals)
+    .set({ state: 'expired' })
+    .where(and(live, eq(approvals.session_id, selection.session_id)))
+    .returning()
+}
+
 async function eraseApprovals(transaction: Transaction, selection: Selection, now_ms: number) {
   const where = meant(selection, sql`${approvals}`, sql`${approvals.demanded_ms}`)
-  const live = inArray(approvals.state, ['pending', 'approved'])
-  // What still waits for people ends: they could not see any more what they approve.
-  if ('session_id' in selection)
-    await transaction.update(approvals).set({ state: 'expired' }).where(and(live, where))
   const rows = await transaction
     .select({ id: approvals.id })
     .from(approvals)

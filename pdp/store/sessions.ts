@@ -21,6 +21,8 @@ export function createSessionStore(use: Use): SessionStore {
     list: (query) => use(({ sql }) => list(sql, query)),
     steps: (session, page) => use(({ sql }) => steps(sql, session, page)),
     decisions: (query) => use(({ sql }) => decisions(sql, query)),
+    chunks: (query) => use(({ sql }) => chunks(sql, query)),
+    holder: (session) => use(({ sql }) => holder(sql, session)),
     label: (session, label) => use((connection) => noteLabel(connection, session, label)),
     decision: (id) => use(({ sql }) => decision(sql, id)),
   }
@@ -129,6 +131,30 @@ async function decisions(
       ${session === undefined ? sql`` : sql`and l.session_id = ${columnText(session)}`}
     order by l.idx limit ${limit}`
   return rows.map(step)
+}
+
+async function chunks(
+  sql: Sql,
+  { session, operation, from, limit }: Parameters<SessionStore['chunks']>[0],
+): Promise<readonly SessionStep[]> {
+  const rows = await sql<StepRow[]>`
+    ${selectSteps(sql)}
+    where l.session_id = ${columnText(session)} and l.idx >= ${from} and l.kind = 'chunk'
+      and l.leaf::json ->> 'operation_id' = ${operation}
+    order by l.idx limit ${limit}`
+  return rows.map(step)
+}
+
+async function holder(sql: Sql, session: string): ReturnType<SessionStore['holder']> {
+  const [row] = await sql<{ subject_id: string; issuer: string; connections: string[] }[]>`
+    select s.subject_id, s.issuer, array(
+      select connection from countersign.session_keys k where k.session_id = s.id
+      union select connection from countersign.approvals a where a.session_id = s.id
+    ) as connections
+    from countersign.sessions s where s.id = ${columnText(session)}`
+  if (!row) return undefined
+  const { issuer, subject_id: id, connections } = row
+  return { subject: { issuer, id }, connections: connections.sort() }
 }
 
 const step = ({ idx, leaf, sealed }: StepRow): SessionStep => ({

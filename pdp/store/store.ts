@@ -335,6 +335,21 @@ export type SessionStore = {
     readonly limit: number
     readonly session?: string
   }) => Promise<readonly SessionStep[]>
+  /** Chunks of one operation's bodies, from index `from` on, in order. */
+  readonly chunks: (query: {
+    readonly session: string
+    readonly operation: string
+    readonly from: number
+    readonly limit: number
+  }) => Promise<readonly SessionStep[]>
+  /** Whose session it is, and which connections it reached. */
+  readonly holder: (session: string) => Promise<
+    | {
+        readonly subject: { readonly issuer: string; readonly id: string }
+        readonly connections: readonly string[]
+      }
+    | undefined
+  >
   /** What the client calls it. */
   readonly label: (session: string, label: string) => Promise<void>
 }

@@ -1,0 +1,159 @@
+import { err, ok, type Result } from '../contract/result.ts'
+import type { ChunkRecord, JournalRecord } from '../contract/record.ts'
+import type { ApprovalVault } from '../approvals/vault.ts'
+import type { SessionStep, Store } from '../store/store.ts'
+import type { Reader, Unreadable } from './reader.ts'
+import type { ViewMask } from './view-mask.ts'
+
+/** A step of a session as people see it. */
+export type ShownStep = {
+  readonly index: number
+  readonly leaf: Readonly<Record<string, unknown>>
+  /** What was sealed, opened; bytes as `{ text }` where they are UTF-8, else `{ base64 }`. */
+  readonly record?: unknown
+  readonly unreadable?: {
+    readonly code: Unreadable['code'] | 'not_maskable'
+    readonly message: string
+  }
+}
+
+export type StepsParts = {
+  readonly store: Pick<Store, 'sessions' | 'approvals'>
+  readonly reader: Reader
+  readonly vault: ApprovalVault
+  /** Absent: nothing of content is shown but to who may unmask. */
+  readonly mask: ViewMask | undefined
+}
+
+/** Opens steps for people. Nothing is shown raw that was not asked for raw. */
+export type Steps = {
+  readonly show: (
+    session: string,
+    steps: readonly SessionStep[],
+    raw: boolean,
+  ) => Promise<readonly ShownStep[]>
+  /** A record masked, or why it is not shown. */
+  readonly masked: (record: JournalRecord) => Promise<Result<JournalRecord, Shortfall>>
+}
+
+type Shortfall = NonNullable<ShownStep['unreadable']>
+type Leaf = Readonly<Record<string, unknown>>
+
+/** Most chunks of one body; more are not joined, and so not shown masked. */
+const MOST_CHUNKS = 20_000
+
+export function createSteps({ store, reader, vault, mask }: StepsParts): Steps {
+  async function masked(record: JournalRecord): Promise<Result<JournalRecord, Shortfall>> {
+    if (!mask) return short('not_maskable', 'this service has nothing to mask with')
+    try {
+      const made = await mask(record)
+      return made.ok ? made : short('not_maskable', made.error)
+    } catch (error) {
+      // Fail closed: what could not be masked is not shown.
+      return short(
+        'not_maskable',
+        `it could not be masked: ${error instanceof Error ? error.name : 'failed'}`,
+      )
+    }
+  }
+
+  /** A value may be split over chunks, so they are masked together and shown with the first of them. */
+  async function joined(
+    session: string,
+    first: ChunkRecord,
+    index: number,
+  ): Promise<Result<ChunkRecord, Shortfall>> {
+    const found = await store.sessions.chunks({
+      session,
+      operation: first.operation_id,
+      from: index,
+      limit: MOST_CHUNKS,
+    })
+    if (found.length >= MOST_CHUNKS)
+      return short('not_maskable', 'it has too many parts to be masked together')
+    const bodies: Uint8Array[] = []
+    const pieces: [number, number][] = []
+    let offset = 0
+    for (const step of found) {
+      const leaf = JSON.parse(step.leaf) as Leaf
+      if (leaf['direction'] !== first.direction) continue
+      const opened = await reader.open(leaf, step.sealed)
+      if (!opened.ok) return opened
+      const { value: part } = opened
+      if (part.kind !== 'chunk' || part.offset !== offset)
+        return short('damaged', 'parts of this body are missing')
+      pieces.push(...part.pieces)
+      if (part.body) bodies.push(part.body)
+      offset += part.pieces.reduce((sum, [, bytes]) => sum + bytes, 0)
+    }
+    const { body: _, ...rest } = first
+    return ok({ ...rest, offset: 0, pieces, ...(first.body && { body: Buffer.concat(bodies) }) })
+  }
+
+  async function maskedStep(
+    session: string,
+    index: number,
+    record: JournalRecord,
+  ): Promise<Result<JournalRecord, Shortfall>> {
+    if (record.kind !== 'chunk' || !record.body) return masked(record)
+    if (record.offset > 0) return ok(withoutBody(record))
+    const whole = await joined(session, record, index)
+    return whole.ok ? masked(whole.value) : whole
+  }
+
+  async function approval(leaf: Leaf): Promise<Result<unknown, Shortfall>> {
+    const row = await store.approvals.find(String(leaf['approval_id']))
+    const opened = row ? await vault.open(row) : err('it is not there')
+    return opened.ok ? opened : short(row && !row.content ? 'erased' : 'no_key', opened.error)
+  }
+
+  async function show(
+    session: string,
+    { index, leaf: text, sealed }: SessionStep,
+    raw: boolean,
+  ): Promise<ShownStep> {
+    const leaf = JSON.parse(text) as Leaf
+    if (leaf['kind'] === 'approval') {
+      if (!raw) return { index, leaf }
+      return shown({ index, leaf }, await approval(leaf))
+    }
+    if (leaf['content'] === undefined) return { index, leaf }
+    const opened = await reader.open(leaf, sealed)
+    if (!opened.ok) return { index, leaf, unreadable: opened.error }
+    return shown({ index, leaf }, raw ? opened : await maskedStep(session, index, opened.value))
+  }
+
+  return {
+    masked,
+    async show(session, steps, raw) {
+      const all: ShownStep[] = []
+      for (const step of steps) all.push(await show(session, step, raw))
+      return all
+    },
+  }
+}
+
+const shown = (step: ShownStep, record: Result<unknown, Shortfall>): ShownStep =>
+  record.ok ? { ...step, record: textual(record.value) } : { ...step, unreadable: record.error }
+
+const short = (code: Shortfall['code'], message: string): Result<never, Shortfall> =>
+  err({ code, message })
+
+/** A later part: its bytes are shown with the first. */
+function withoutBody({ body: _, ...record }: ChunkRecord): ChunkRecord {
+  return { ...record, pieces: [] }
+}
+
+/** As JSON: bytes as `{ text }` where they are UTF-8, else `{ base64 }`. */
+export function textual(value: unknown): unknown {
+  if (value instanceof Uint8Array) {
+    try {
+      return { text: new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(value) }
+    } catch {
+      return { base64: Buffer.from(value).toString('base64') }
+    }
+  }
+  if (Array.isArray(value)) return value.map(textual)
+  if (typeof value !== 'object' || value === null) return value
+  return Object.fromEntries(Object.entries(value).map(([key, one]) => [key, textual(one)]))
+}
