@@ -1,5 +1,6 @@
 import type { DecisionId, Revision } from '../pdp/contract/brand.ts'
-import type { JournalRecord, WrappedKey } from '../pdp/contract/record.ts'
+import type { JournalRecord, SealedRecord, WrappedKey } from '../pdp/contract/record.ts'
+import { openRecord } from './content.ts'
 import { type ContentKey, contentKey } from './envelope.ts'
 import { masterKeyOf } from './master-key.ts'
 import { createSealer, type Sealer } from './sealer.ts'
@@ -22,6 +23,26 @@ export async function unwrapped(key: WrappedKey): Promise<ContentKey> {
   const secret = await unwrap(key)
   if (!secret.ok) throw new Error(secret.error)
   return contentKey(key.id, secret.value)
+}
+
+/** Opens records with the keys and blocks that came with all of them. @throws {Error} for one that does not open. */
+export async function openAll(
+  records: readonly SealedRecord[],
+  keys: Iterable<WrappedKey>,
+): Promise<JournalRecord[]> {
+  const byId = new Map<string, ContentKey>()
+  for (const key of keys) byId.set(key.id, await unwrapped(key))
+  const blocks = new Map(
+    records.flatMap(({ content }) => content?.blocks.map(({ id, sealed }) => [id, sealed]) ?? []),
+  )
+  const opened: JournalRecord[] = []
+  for (const record of records) {
+    const key = byId.get(record.content?.key ?? '') ?? contentKey('', new Uint8Array(32))
+    const result = await openRecord(record, key, (id) => Promise.resolve(blocks.get(id)))
+    if (!result.ok) throw new Error(result.error)
+    opened.push(result.value)
+  }
+  return opened
 }
 
 type Intent = Extract<JournalRecord, { kind: 'intent' }>
