@@ -1,4 +1,5 @@
 import type { JournalRecord } from '../pdp/contract/record.ts'
+import { assertNever } from '../pdp/contract/result.ts'
 import type { Step } from '../pdp/contract/step.ts'
 
 type Described = Extract<JournalRecord, { kind: 'intent' | 'decision' }>
@@ -39,6 +40,8 @@ export function stepOf(record: JournalRecord): Step {
       // A leaf is JSON; what has no JSON is not carried along.
       return { kind, time_ms, name, detail: JSON.parse(JSON.stringify(detail)) as typeof detail }
     }
+    default:
+      return assertNever(record)
   }
 }
 

@@ -1,10 +1,12 @@
 import { fdatasync, writev } from 'node:fs'
 import type { FileHandle } from 'node:fs/promises'
-import type { JournalRecord } from '../../pdp/contract/record.ts'
+import type { JournalRecord, WrappedKey } from '../../pdp/contract/record.ts'
+import type { Sealer } from '../../sealing/sealer.ts'
 import { PepError } from '../core/errors.ts'
-import type { Epoch, Segment } from './epoch.ts'
+import type { Epoch, OpenOperations, Segment } from './epoch.ts'
 import { encodeFrame, frameMarker, GENESIS, type Link } from './frame.ts'
 import { createGroupCommit } from './group.ts'
+import type { KeyFiles } from './keys.ts'
 import { createSegment } from './segment.ts'
 
 /** Most buffers for one `writev` (IOV_MAX on Linux). */
@@ -14,6 +16,8 @@ type Entry = {
   readonly frame: Buffer
   readonly link: Link
   readonly record: JournalRecord
+  /** New with this record. */
+  readonly key: WrappedKey | undefined
 }
 
 export type Committed = {
@@ -30,7 +34,9 @@ export type ChainParts = {
   /** A segment at least this long is followed by a new one, bytes. */
   readonly segment_bytes: number
   /** Operations that are open now: what a new segment's header says. */
-  readonly open: ReadonlySet<string>
+  readonly open: OpenOperations
+  readonly seal: Sealer
+  readonly keys: Pick<KeyFiles, 'save'>
   /** Called when a group is durable, before its appends resolve. */
   readonly committed: (group: Committed) => void
   /**
@@ -53,12 +59,14 @@ export type Chain = {
 
 /** Begins an epoch with its first segment on disk. @throws whatever the file system says. */
 export async function startChain(parts: ChainParts): Promise<Chain> {
-  const { folder, pep, id } = parts
+  const { folder, pep, id, seal } = parts
   const epoch: Epoch = { id, pep, marker: frameMarker(id), segments: [], live: true }
   let link: Link = { seq: 0, prev: GENESIS }
   let stopped: unknown
   let handle: FileHandle
   let segment: Segment
+  // Whatever the epoch before sealed last may be lost with it.
+  seal.forget()
   await begin(1, link)
 
   /** Begins segment `number`, which starts with the frame that `first` says. */
@@ -69,7 +77,7 @@ export async function startChain(parts: ChainParts): Promise<Chain> {
       number,
       first_seq: first.seq,
       prev: first.prev,
-      open: [...parts.open],
+      open: [...parts.open.values()],
     }
     const created = await createSegment(folder, header)
     handle = created.handle
@@ -90,6 +98,8 @@ export async function startChain(parts: ChainParts): Promise<Chain> {
         await before.close()
       }
       const started = performance.now()
+      const keys = entries.flatMap(({ key }) => (key ? [key] : []))
+      if (keys.length > 0) await parts.keys.save(keys)
       const bytes = await writeAll(handle.fd, entries)
       await dataSync(handle.fd)
       segment.end += bytes
@@ -111,14 +121,18 @@ export async function startChain(parts: ChainParts): Promise<Chain> {
 
   async function append(record: JournalRecord): Promise<void> {
     if (stopped) throw refusal(stopped)
-    let sealed: ReturnType<typeof encodeFrame>
+    let framed: ReturnType<typeof encodeFrame>
+    let key: WrappedKey | undefined
     try {
-      sealed = encodeFrame(record, epoch.marker, link)
+      const sealed = seal.seal(record)
+      framed = encodeFrame(sealed.record, epoch.marker, link)
+      ;({ key } = sealed)
     } catch (cause) {
+      seal.forget()
       throw new PepError('PEP_JOURNAL', `a record cannot be encoded: ${String(cause)}`, { cause })
     }
-    const entry = { frame: sealed.frame, link, record }
-    link = { seq: link.seq + 1, prev: sealed.digest }
+    const entry = { frame: framed.frame, link, record, key }
+    link = { seq: link.seq + 1, prev: framed.digest }
     return group.push(entry)
   }
 

@@ -1,5 +1,15 @@
 /** What is known in memory of the epochs on disk; the writer adds at the end, the shipper takes from the front. */
 
+/** An operation with an intent and no outcome: what its end must say, whoever records that. */
+export type OpenOperation = {
+  readonly operation_id: string
+  readonly session_id: string
+  readonly connection: string
+}
+
+/** By operation. */
+export type OpenOperations = ReadonlyMap<string, OpenOperation>
+
 export type Segment = {
   readonly path: string
   readonly number: number

@@ -2,9 +2,9 @@ import * as fc from 'fast-check'
 import { expect, test } from 'vitest'
 import {
   frameDigest,
-  journalRecord,
-  type JournalRecord,
   type RecordFrame,
+  sealedRecord,
+  type SealedRecord,
 } from '../../pdp/contract/record.ts'
 import {
   decodePayload,
@@ -16,12 +16,33 @@ import {
   type Link,
   type Piece,
 } from './frame.ts'
-import { intent } from './testing.ts'
+
+/** As the journal writes it; this sealing is the identity, so that what is planted is found. */
+const sealed = (operation_id: string, body: Uint8Array = new Uint8Array(0)): SealedRecord => ({
+  v: 2,
+  step: {
+    kind: 'outcome',
+    operation_id,
+    time_ms: 1,
+    session_id: 's-1',
+    result: 'completed',
+    bytes_in: 0,
+    bytes_out: 0,
+    masked: {},
+    observed: {},
+  },
+  content: {
+    key: '0'.repeat(32),
+    sealed: body,
+    commitment: '0'.repeat(64),
+    blocks: [],
+  },
+})
 
 const marker = frameMarker('20260101T000000000Z-0011223344556677')
 const all = { verify: true, max_frames: 1e6 }
 
-function chain(records: readonly JournalRecord[]): Buffer[] {
+function chain(records: readonly SealedRecord[]): Buffer[] {
   let link: Link = { seq: 0, prev: GENESIS }
   return records.map((record) => {
     const { frame, digest } = encodeFrame(record, marker, link)
@@ -35,7 +56,7 @@ function frames(pieces: readonly Piece[]): RecordFrame[] {
 }
 
 const bodies = fc.array(fc.uint8Array({ maxLength: 300 }), { minLength: 1, maxLength: 8 })
-const toRecords = (list: readonly Uint8Array[]) => list.map((body, n) => intent(`op-${n}`, body))
+const toRecords = (list: readonly Uint8Array[]) => list.map((body, n) => sealed(`op-${n}`, body))
 
 test('frames come back in order, chained, with the digest that the contract says', () => {
   fc.assert(
@@ -48,10 +69,9 @@ test('frames come back in order, chained, with the digest that the contract says
       for (const [n, frame] of found.entries()) {
         expect(Buffer.from(frame.prev)).toEqual(Buffer.from(prev))
         expect(frameDigest(frame.prev, frame.payload)).toEqual(Buffer.from(frame.digest))
-        const decoded = journalRecord.parse(decodePayload(frame.payload))
-        expect({ ...decoded, exchange: 0 }).toEqual({ ...records[n], exchange: 0 })
-        const body = decoded.kind === 'intent' ? decoded.exchange.body! : []
-        expect([...body]).toEqual([...list[n]!])
+        const decoded = sealedRecord.parse(decodePayload(frame.payload))
+        expect(decoded.step).toEqual(records[n]!.step)
+        expect([...decoded.content!.sealed]).toEqual([...list[n]!])
         prev = frame.digest
       }
     }),
@@ -110,24 +130,27 @@ test('a file read in parts of any size gives the same frames as read whole', () 
 
 test('a frame that an agent plants in a body is not believed when the frame around it is damaged', () => {
   const foreign = frameMarker('20260101T000000000Z-ffffffffffffffff')
-  const planted = encodeFrame(intent('planted'), foreign, { seq: 1, prev: GENESIS }).frame
-  const list = chain([intent('a'), intent('b', planted), intent('c')])
+  const planted = encodeFrame(sealed('planted'), foreign, { seq: 1, prev: GENESIS }).frame
+  const list = chain([sealed('a'), sealed('b', planted), sealed('c')])
   const file = Buffer.concat(list)
   file[list[0]!.length + 20]! ^= 1
   const found = frames(parseFrames(file, 0, file.length, marker, all).pieces)
   expect(
-    found.map((frame) => (decodePayload(frame.payload) as { operation_id: string }).operation_id),
+    found.map(
+      (frame) =>
+        (decodePayload(frame.payload) as { step: { operation_id: string } }).step.operation_id,
+    ),
   ).toEqual(['a', 'c'])
 })
 
 test('a seq past 32 bits is kept exactly', () => {
   const seq = 2 ** 40 + 7
-  const { frame } = encodeFrame(intent('a'), marker, { seq, prev: GENESIS })
+  const { frame } = encodeFrame(sealed('a'), marker, { seq, prev: GENESIS })
   expect(frames(parseFrames(frame, 0, frame.length, marker, all).pieces)[0]?.seq).toBe(seq)
 })
 
 test('a damaged payload is taken only by a reader that does not verify', () => {
-  const { frame } = encodeFrame(intent('a'), marker, { seq: 0, prev: GENESIS })
+  const { frame } = encodeFrame(sealed('a'), marker, { seq: 0, prev: GENESIS })
   frame[FRAME_HEADER_BYTES + 3]! ^= 1
   const lax = parseFrames(frame, 0, frame.length, marker, { verify: false, max_frames: 10 })
   expect(frames(lax.pieces)).toHaveLength(1)

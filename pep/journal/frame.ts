@@ -1,7 +1,7 @@
 import { createHash, hash } from 'node:crypto'
 import { crc32 } from 'node:zlib'
 import { Packr, RESERVE_START_SPACE, Unpackr } from 'msgpackr'
-import type { JournalRecord, RecordFrame } from '../../pdp/contract/record.ts'
+import type { RecordFrame, SealedRecord } from '../../pdp/contract/record.ts'
 
 /**
  * A frame on disk. Integers are big-endian.
@@ -12,7 +12,7 @@ import type { JournalRecord, RecordFrame } from '../../pdp/contract/record.ts'
  *     16  8  seq
  *     24 32  digest = SHA-256(prev ‖ payload), which covers every payload bit
  *     56 32  prev = digest of the frame before; zeros for the first of an epoch
- *     88     payload: msgpack of a `JournalRecord`, self-contained
+ *     88     payload: msgpack of a `SealedRecord`, self-contained
  *
  * `prev` stands right before the payload, so one hash over adjacent bytes seals a frame without a copy.
  */
@@ -49,7 +49,7 @@ export type Link = { readonly seq: number; readonly prev: Uint8Array }
  * @throws {RangeError} when the payload is too large, or whatever msgpackr throws for what it cannot encode.
  */
 export function encodeFrame(
-  record: JournalRecord,
+  record: SealedRecord,
   marker: Uint8Array,
   link: Link,
 ): { readonly frame: Buffer; readonly digest: Buffer } {

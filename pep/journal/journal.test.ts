@@ -4,7 +4,15 @@ import * as fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { PepError } from '../core/errors.ts'
 import { readJournal, type JournalEntry } from './read.ts'
-import { createMemoryStore, eventually, intent, openSmall, outcome, withFolder } from './testing.ts'
+import {
+  chunk,
+  createMemoryStore,
+  eventually,
+  intent,
+  openSmall,
+  outcome,
+  withFolder,
+} from './testing.ts'
 import type { Logged } from './testing.ts'
 
 async function readAll(folder: string): Promise<JournalEntry[]> {
@@ -15,7 +23,7 @@ async function readAll(folder: string): Promise<JournalEntry[]> {
 function brief(entries: readonly JournalEntry[]): string[] {
   return entries.map((entry) => {
     if (entry.kind !== 'record') return entry.kind
-    const { record } = entry
+    const record = entry.record.step
     if (record.kind === 'event') return `event:${record.name}`
     const result = record.kind === 'outcome' ? `:${record.result}` : ''
     return `${record.kind}:${record.operation_id}${result}`
@@ -66,7 +74,8 @@ test('intents left open are closed as unknown in a new epoch, once, and the reco
       'event:journal.recovered',
     ])
     const event = entries[4]
-    const detail = event?.kind === 'record' && event.record.kind === 'event' && event.record.detail
+    const detail =
+      event?.kind === 'record' && event.record.step.kind === 'event' && event.record.step.detail
     expect(detail).toMatchObject({ closed: 2, epochs: [{ frames: 4, next_seq: 4 }], findings: [] })
   })
 })
@@ -201,8 +210,8 @@ test('random operations over small segments, cut anywhere and restarted, are eac
       for (let start = 0; start < 2; start += 1) await (await openSmall(folder)).close()
       const open = new Map<string, number>()
       for (const entry of await readAll(folder)) {
-        if (entry.kind !== 'record' || entry.record.kind === 'event') continue
-        const { kind, operation_id } = entry.record
+        if (entry.kind !== 'record' || entry.record.step.kind === 'event') continue
+        const { kind, operation_id } = entry.record.step
         open.set(operation_id, (open.get(operation_id) ?? 0) + (kind === 'intent' ? 1 : -1))
       }
       expect([...open.values()].every((count) => count === 0)).toBe(true)
@@ -241,8 +250,9 @@ test('past the bound nothing new is taken, what runs may end, and below 90 % it 
     while (journal.accepting) await journal.append(intent(`op-${(n += 1)}`, new Uint8Array(500)))
     expect(journal.backlog()).toBeGreaterThanOrEqual(max_backlog_bytes)
     await expect(journal.append(intent('late'))).rejects.toThrow(PepError)
-    const chunk = { kind: 'chunk', operation_id: 'op-1', time_ms: 1, offset: 0 } as const
-    await expect(journal.append({ ...chunk, body: new Uint8Array(1) })).rejects.toThrow('bound')
+    await expect(journal.append(chunk('op-1', new Uint8Array(1)))).rejects.toMatchObject({
+      code: 'PEP_BACKLOG',
+    })
     await journal.append(outcome('op-1'))
 
     const store = createMemoryStore()

@@ -1,13 +1,16 @@
 import { open as openFile, unlink } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { PdpClient } from '../../pdp/contract/client.ts'
-import type { JournalRecord, OutcomeRecord } from '../../pdp/contract/record.ts'
+import type { JournalRecord } from '../../pdp/contract/record.ts'
 import { PepError } from '../core/errors.ts'
 import type { Journal, Log } from '../core/services.ts'
 import { startChain, type Chain, type Committed } from './chain.ts'
 import { openCursor } from './cursor.ts'
-import { createBacklog, unshipped, type Epoch } from './epoch.ts'
+import { createBacklog, unshipped, type Epoch, type OpenOperation } from './epoch.ts'
+import type { Sealer } from '../../sealing/sealer.ts'
 import { type FolderLock, lockFolder } from '../../server/lock.ts'
+import { type KeyFiles, openKeyFiles } from './keys.ts'
+import { ownerOf, recordRecovery, unknown } from './open-operations.ts'
 import { backlogOf, recover, type Recovered } from './recover.ts'
 import type { Finding } from './scan.ts'
 import { listSegments, makeFolder, newEpochName } from './segment.ts'
@@ -20,6 +23,8 @@ export type JournalOptions = {
   readonly pep: string
   /** From this many unshipped bytes on nothing new is accepted, until they are below 90 % of it. */
   readonly max_backlog_bytes: number
+  /** Seals what is recorded; nobody else may use it. */
+  readonly seal: Sealer
   /** A segment file at least this long is followed by a new one, bytes. */
   readonly segment_bytes?: number
   /** First wait before a failed journal is tried again, milliseconds; doubles up to 32 times that. */
@@ -38,8 +43,8 @@ export type JournalMetrics = {
   readonly alarm: (alarm: Alarm) => void
 }
 
-/** `journal.failed`: cannot be written. `journal.<finding>`: found on disk. `journal.conflict`: the store has another frame under the same number. `journal.refused`: the PDP refuses frames. */
-export type Alarm = `journal.${'failed' | 'conflict' | 'refused' | Finding['kind']}`
+/** `journal.failed`: cannot be written. `journal.<finding>`: found on disk. `journal.conflict`: the store has another frame under the same number. `journal.refused`: the PDP refuses frames. `journal.key_damaged`: a key on disk cannot be read, so what it sealed stays sealed. */
+export type Alarm = `journal.${'failed' | 'conflict' | 'refused' | 'key_damaged' | Finding['kind']}`
 
 export type JournalStatus = {
   readonly accepting: boolean
@@ -97,7 +102,12 @@ export async function openJournal(options: JournalOptions): Promise<LocalJournal
     if (cursor.damaged) options.log('warn', 'journal.cursor_damaged', { folder })
     const segments = await listSegments(folder)
     const recovered = await recover(segments, options.pep, cursor.damaged ? undefined : cursor.next)
-    return await start(options, recovered, cursor, lock.release)
+    const damagedKey = (detail: Record<string, unknown>): void => {
+      options.log('error', 'journal.key_damaged', detail)
+      options.metrics?.alarm('journal.key_damaged')
+    }
+    const keys = await openKeyFiles(folder, damagedKey)
+    return await start(options, recovered, cursor, keys, lock.release)
   } catch (cause) {
     lock.release()
     throw cause instanceof PepError ? cause : unusable(cause)
@@ -108,16 +118,17 @@ async function start(
   options: JournalOptions,
   recovered: Recovered,
   cursor: Awaited<ReturnType<typeof openCursor>>,
+  keys: KeyFiles,
   release: () => void,
 ): Promise<LocalJournal> {
-  const { folder, pep, log, now, metrics, segment_bytes = 64 * 1024 * 1024 } = options
+  const { folder, pep, log, now, metrics, seal, segment_bytes = 64 * 1024 * 1024 } = options
   const first_wait_ms = options.retry_ms ?? 1000
   const { epochs } = recovered
   const backlog = createBacklog(options.max_backlog_bytes)
   backlog.add(backlogOf(epochs))
-  const open = new Set(recovered.open)
+  const open = new Map(recovered.open)
   /** Operations whose outcome could not be written: closed as `unknown` as soon as something can be. */
-  const lost = new Set<string>()
+  const lost = new Map<string, OpenOperation>()
   let chain: Chain | undefined
   let failure: string | undefined
   let began_ms = 0
@@ -134,7 +145,7 @@ async function start(
 
   function committed({ records, bytes, took_ms }: Committed): void {
     for (const record of records) {
-      if (record.kind === 'intent') open.add(record.operation_id)
+      if (record.kind === 'intent') open.set(record.operation_id, ownerOf(record))
       else if (record.kind === 'outcome') open.delete(record.operation_id)
     }
     backlog.add(bytes)
@@ -143,7 +154,8 @@ async function start(
   }
 
   function refused(records: readonly JournalRecord[]): void {
-    for (const record of records) if (record.kind === 'outcome') lost.add(record.operation_id)
+    for (const record of records)
+      if (record.kind === 'outcome') lost.set(record.operation_id, ownerOf(record))
   }
 
   function failed(error: unknown, records: readonly JournalRecord[], cut: boolean): void {
@@ -153,8 +165,8 @@ async function start(
     for (const record of records) {
       // Its frame may be found on disk later, although nothing was forwarded: then it needs an end as well.
       if (cut || record.kind !== 'intent') continue
-      open.add(record.operation_id)
-      lost.add(record.operation_id)
+      open.set(record.operation_id, ownerOf(record))
+      lost.set(record.operation_id, ownerOf(record))
     }
     alarm('journal.failed', { folder, error: failure, retry_ms: wait_ms })
     retryLater()
@@ -162,7 +174,7 @@ async function start(
 
   async function begin(): Promise<Chain> {
     const id = newEpochName(now(), epochs.at(-1)?.id)
-    const parts = { folder, pep, id, segment_bytes, open, committed, failed, refused }
+    const parts = { folder, pep, id, segment_bytes, open, seal, keys, committed, failed, refused }
     const begun = await startChain(parts)
     epochs.push(begun.epoch)
     began_ms = performance.now()
@@ -193,7 +205,8 @@ async function start(
       failure = undefined
       const reason = 'its outcome could not be recorded'
       // A failure here comes back through `failed`, which notes them again.
-      for (const id of lost) chain.append(unknown(id, now(), reason)).catch(() => undefined)
+      for (const one of lost.values())
+        chain.append(unknown(one, now(), reason)).catch(() => undefined)
       lost.clear()
       timer = undefined
     } catch (error) {
@@ -221,7 +234,7 @@ async function start(
       }
       // What is under way may end; nothing new is begun, and no body grows the backlog further.
       if (backlog.full && (record.kind === 'intent' || record.kind === 'chunk'))
-        return reject('the backlog is past its bound')
+        return reject('the backlog is past its bound', 'PEP_BACKLOG')
       return chain.append(record)
     },
     backlog: () => backlog.bytes,
@@ -229,7 +242,7 @@ async function start(
       if (shipper) throw new PepError('PEP_INVARIANT', 'the journal is already shipped')
       const shipped = (frames: number) => metrics?.shipped(frames)
       shipper = createShipper(
-        { folder, epochs, backlog, cursor, pdp, log, alarm, shipped },
+        { folder, epochs, backlog, cursor, keys, pdp, log, alarm, shipped },
         shipping,
       )
       return shipper
@@ -265,28 +278,8 @@ function describe(epoch: Epoch, shipper: Shipper | undefined): JournalStatus['ep
   }
 }
 
-function reject(why: string): Promise<never> {
-  return Promise.reject(new PepError('PEP_JOURNAL', `the journal takes no records: ${why}`))
-}
-
-function unknown(operation_id: string, time_ms: number, reason: string): OutcomeRecord {
-  const none = { bytes_in: 0, bytes_out: 0, masked: {}, observed: {} }
-  return { kind: 'outcome', operation_id, time_ms, result: 'unknown', reason, ...none }
-}
-
-/** Says in the new epoch what became of those before it, and ends what they left open. */
-async function recordRecovery(
-  chain: Chain,
-  recovered: Recovered,
-  now: () => number,
-): Promise<void> {
-  const { heads, findings, open } = recovered
-  if (heads.length === 0) return
-  const detail = { epochs: heads, findings, closed: open.size }
-  const event = { kind: 'event' as const, time_ms: now(), name: 'journal.recovered', detail }
-  const reason = 'the enforcement point stopped while it was open'
-  const closings = [...open].map((id) => unknown(id, now(), reason))
-  await Promise.all([event, ...closings].map((record) => chain.append(record)))
+function reject(why: string, code: 'PEP_JOURNAL' | 'PEP_BACKLOG' = 'PEP_JOURNAL'): Promise<never> {
+  return Promise.reject(new PepError(code, `the journal takes no records: ${why}`))
 }
 
 /** Proves that the folder takes bytes again. @throws whatever the file system says. */

@@ -1,4 +1,4 @@
-import { journalRecord, type JournalRecord } from '../../pdp/contract/record.ts'
+import { sealedRecord, type SealedRecord } from '../../pdp/contract/record.ts'
 import { decodePayload } from './frame.ts'
 import { scanEpoch, type Finding } from './scan.ts'
 import { listSegments } from './segment.ts'
@@ -8,7 +8,8 @@ export type JournalEntry =
       readonly kind: 'record'
       readonly epoch: string
       readonly seq: number
-      readonly record: JournalRecord
+      /** What it says in the open, and the rest under seal. */
+      readonly record: SealedRecord
     }
   /** A whole frame whose payload is not a record this version knows. */
   | {
@@ -38,7 +39,7 @@ export async function* readJournal(folder: string): AsyncGenerator<JournalEntry>
 
 function readRecord(payload: Uint8Array) {
   try {
-    return { kind: 'record' as const, record: journalRecord.parse(decodePayload(payload)) }
+    return { kind: 'record' as const, record: sealedRecord.parse(decodePayload(payload)) }
   } catch (error) {
     return { kind: 'unreadable' as const, message: String(error) }
   }

@@ -1,6 +1,12 @@
 import { z } from 'zod'
 import { decodePayload, frameMarker } from './frame.ts'
-import { unshipped, type Epoch, type Segment } from './epoch.ts'
+import {
+  unshipped,
+  type Epoch,
+  type OpenOperation,
+  type OpenOperations,
+  type Segment,
+} from './epoch.ts'
 import { scanEpoch, type Finding, type Scanned } from './scan.ts'
 import type { SegmentName } from './segment.ts'
 
@@ -10,7 +16,7 @@ export type Recovered = {
   readonly epochs: Epoch[]
   readonly findings: readonly Finding[]
   /** Operations with an intent and no outcome anywhere. */
-  readonly open: ReadonlySet<string>
+  readonly open: OpenOperations
   /** What the record says of each epoch: where it ended, so that a cut shows. */
   readonly heads: readonly Head[]
 }
@@ -23,7 +29,14 @@ type Head = {
   readonly head: string
 }
 
-const step = z.looseObject({ kind: z.string(), operation_id: z.string().optional() })
+const sealed = z.looseObject({
+  step: z.looseObject({
+    kind: z.string(),
+    operation_id: z.string().optional(),
+    session_id: z.string().optional(),
+    connection: z.string().optional(),
+  }),
+})
 
 /**
  * Reads everything that is on disk. Changes nothing: a torn end is left as evidence and never shipped.
@@ -39,14 +52,15 @@ export async function recover(
   const epochs: Epoch[] = []
   const findings: Finding[] = []
   const heads: Head[] = []
-  let open = new Set<string>()
+  let open = new Map<string, OpenOperation>()
 
   for (const [id, names] of Map.groupBy(segments, (name) => name.epoch)) {
     const shipped_seq = next?.get(id) ?? 0
     const reading = startReading(id, pep)
     const at = { epoch: id, segment: names[0]?.number ?? 0, offset: 0, bytes: 0 }
     for await (const scanned of scanEpoch(names)) {
-      if (scanned.kind === 'segment' && scanned.header) open = new Set(scanned.header.open)
+      if (scanned.kind === 'segment' && scanned.header)
+        open = new Map(scanned.header.open.map((one) => [one.operation_id, one]))
       if (scanned.kind === 'frame' && !follow(open, scanned.frame.payload))
         findings.push({
           ...at,
@@ -68,12 +82,14 @@ export async function recover(
   return { epochs, findings, open, heads }
 }
 
-/** Keeps the set of operations that have an intent and no outcome. @returns false for what is no record. */
-function follow(open: Set<string>, payload: Uint8Array): boolean {
+/** Keeps the operations that have an intent and no outcome. @returns false for what is no record. */
+function follow(open: Map<string, OpenOperation>, payload: Uint8Array): boolean {
   try {
-    const { kind, operation_id } = step.parse(decodePayload(payload))
-    if (operation_id !== undefined && kind === 'intent') open.add(operation_id)
-    if (operation_id !== undefined && kind === 'outcome') open.delete(operation_id)
+    const { kind, operation_id, session_id, connection } = sealed.parse(decodePayload(payload)).step
+    if (operation_id === undefined) return true
+    if (kind === 'outcome') open.delete(operation_id)
+    else if (kind === 'intent' && session_id !== undefined && connection !== undefined)
+      open.set(operation_id, { operation_id, session_id, connection })
     return true
   } catch {
     return false // reported and still shipped: the store keeps it as it is

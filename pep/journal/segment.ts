@@ -13,7 +13,7 @@ import { parseFrames, type Parsed } from './frame.ts'
 
 const EPOCH = /^(\d{4})(\d\d)(\d\d)T(\d\d)(\d\d)(\d\d)(\d{3})Z-[0-9a-f]{16}$/
 const SEGMENT = /^(\d{8}T\d{9}Z-[0-9a-f]{16})-(\d{6,})\.log$/
-const MAGIC = Buffer.from('CSJRNL\0\x01', 'latin1')
+const MAGIC = Buffer.from('CSJRNL\0\x02', 'latin1')
 /** Magic, CRC-32 of what follows, length of the msgpack that follows. */
 const PREAMBLE_BYTES = MAGIC.length + 8
 const MAX_HEADER_BYTES = 64 * 1024 * 1024
@@ -30,7 +30,13 @@ const segmentHeader = z.strictObject({
    * Operations with an intent and no outcome when the segment was begun. Replaces whatever earlier segments said,
    * so that those can be removed when they are shipped, however long an operation lasts.
    */
-  open: z.array(z.string()),
+  open: z.array(
+    z.strictObject({
+      operation_id: z.string(),
+      session_id: z.string(),
+      connection: z.string(),
+    }),
+  ),
 })
 export type SegmentHeader = z.infer<typeof segmentHeader>
 

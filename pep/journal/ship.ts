@@ -1,13 +1,14 @@
 import { open, unlink } from 'node:fs/promises'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { PdpClient, PdpError } from '../../pdp/contract/client.ts'
-import type { RecordFrame } from '../../pdp/contract/record.ts'
+import type { RecordBatch, RecordFrame } from '../../pdp/contract/record.ts'
 import { err, ok, type Result } from '../../pdp/contract/result.ts'
 import type { Log } from '../core/services.ts'
 import type { Cursor } from './cursor.ts'
 import type { Backlog, Epoch, Segment } from './epoch.ts'
 import { unshipped } from './epoch.ts'
 import type { Piece } from './frame.ts'
+import type { KeyFiles } from './keys.ts'
 import { readWindow, syncFolder } from './segment.ts'
 
 export type ShipperOptions = {
@@ -37,6 +38,7 @@ type ShipperParts = {
   readonly epochs: Epoch[]
   readonly backlog: Backlog
   readonly cursor: Cursor
+  readonly keys: Pick<KeyFiles, 'oldest' | 'remove'>
   readonly pdp: PdpClient
   readonly log: Log
   readonly alarm: (
@@ -46,7 +48,9 @@ type ShipperParts = {
   readonly shipped: (frames: number) => void
 }
 
+/** A frame brings at most one key, so with the oldest keys first none comes later than its frame. */
 const MAX_FRAMES = 1000
+const MAX_KEYS = 1000
 
 /** What keeps an epoch from being shipped. */
 type Trouble = { readonly why: string; readonly failures: number; readonly retry_at: number }
@@ -57,7 +61,7 @@ type Trouble = { readonly why: string; readonly failures: number; readonly retry
  * each once. An epoch in trouble does not hold up the others.
  */
 export function createShipper(parts: ShipperParts, options: ShipperOptions = {}): Shipper {
-  const { folder, epochs, backlog, cursor, pdp, log, alarm } = parts
+  const { folder, epochs, backlog, cursor, keys, pdp, log, alarm } = parts
   const { linger_ms = 20, deadline_ms = 30_000, retry_ms = 200, max_retry_ms = 30_000 } = options
   const troubles = new Map<string, Trouble>()
   const ending = new AbortController()
@@ -123,7 +127,8 @@ export function createShipper(parts: ShipperParts, options: ShipperOptions = {})
     }
     const run = unbroken(pieces)
     const frames = run.map((piece) => piece.frame)
-    const batch = { pep: epoch.pep, epoch: epoch.id, frames }
+    const oldest = await keys.oldest(MAX_KEYS)
+    const batch: RecordBatch = { pep: epoch.pep, epoch: epoch.id, frames, keys: [...oldest] }
     const answer = await pdp.append(batch, { signal: ending.signal, deadline_ms })
     if (!answer.ok) return answer
     const acknowledged = run.findLast(({ frame }) => frame.seq <= answer.value.seq)
@@ -131,9 +136,20 @@ export function createShipper(parts: ShipperParts, options: ShipperOptions = {})
       const message = `acknowledged up to ${answer.value.seq} when sent from ${frames[0]?.seq}`
       return err({ code: 'PDP_REFUSED', message })
     }
+    await removeKeys(oldest)
     cursor.next.set(epoch.id, acknowledged.frame.seq + 1)
     parts.shipped(run.indexOf(acknowledged) + 1)
     return advance(epoch, segment, acknowledged.end)
+  }
+
+  /** From now on only the PDP has them. */
+  async function removeKeys(acknowledged: Awaited<ReturnType<KeyFiles['oldest']>>): Promise<void> {
+    try {
+      await keys.remove(acknowledged)
+    } catch (error) {
+      // What stays is sent again after the next start; the PDP knows which keys it has erased.
+      log('warn', 'journal.keys_not_removed', { error: String(error) })
+    }
   }
 
   /** Marks as shipped, then removes what nobody needs any more. */

@@ -7,8 +7,13 @@ import {
   type JournalRecord,
   type RecordAck,
   type RecordBatch,
+  sealedRecord,
+  type SealedRecord,
+  type WrappedKey,
 } from '../../pdp/contract/record.ts'
 import { err, ok, type Result } from '../../pdp/contract/result.ts'
+import type { Step } from '../../pdp/contract/step.ts'
+import { openAll, testIntent, testOutcome, testSealer } from '../../sealing/testing.ts'
 import { decodePayload } from './frame.ts'
 import { openJournal, type JournalOptions, type LocalJournal } from './journal.ts'
 
@@ -26,7 +31,7 @@ export async function withFolder(use: (folder: string) => Promise<void>): Promis
 export type Logged = { readonly level: string; readonly event: string; readonly detail: unknown }
 
 /** Opens a journal with small bounds. Log lines go to `logged`. */
-export function openSmall(
+export async function openSmall(
   folder: string,
   options: Partial<JournalOptions> = {},
   logged: Logged[] = [],
@@ -34,6 +39,7 @@ export function openSmall(
   return openJournal({
     folder,
     pep: 'pep-test',
+    seal: options.seal ?? (await testSealer()),
     max_backlog_bytes: 1e9,
     retry_ms: 20,
     log: (level, event, detail) => logged.push({ level, event, detail }),
@@ -43,28 +49,41 @@ export function openSmall(
 }
 
 export function intent(operation_id: string, body: Uint8Array = new Uint8Array(0)): JournalRecord {
-  return {
-    kind: 'intent',
+  return testIntent({
     operation_id,
-    time_ms: 1_700_000_000_000,
     connection: 'customers',
-    request: { subject: { type: 'agent', id: 'a' } },
-    decision: { effect: 'allow' },
     exchange: { method: 'POST', target: '/customers', body_bytes: body.length, body },
-  }
+  })
 }
 
 export function outcome(operation_id: string): JournalRecord {
-  const none = { bytes_in: 0, bytes_out: 0, masked: {}, observed: {} }
-  return { kind: 'outcome', operation_id, time_ms: 1_700_000_000_001, result: 'completed', ...none }
+  return testOutcome({ operation_id, connection: 'customers' })
 }
 
-type Stored = { readonly digest: string; readonly record: JournalRecord }
+export function chunk(operation_id: string, body: Uint8Array): JournalRecord {
+  return {
+    kind: 'chunk',
+    operation_id,
+    time_ms: 1_700_000_000_000,
+    session_id: 's-1',
+    connection: 'customers',
+    direction: 'delivered',
+    offset: 0,
+    pieces: [[1_700_000_000_000, body.length]],
+    body,
+  }
+}
+
+type Stored = { readonly digest: string; readonly record: SealedRecord }
 
 export type MemoryStore = PdpClient & {
   /** Frames by pep and epoch, then by seq: each once, as the contract says. */
   readonly epochs: Map<string, Map<number, Stored>>
-  readonly records: () => JournalRecord[]
+  readonly records: () => Step[]
+  /** The same, opened under the tests' master key. @throws {Error} for one that does not open. */
+  readonly opened: () => Promise<JournalRecord[]>
+  /** Keys that came, each once. */
+  readonly keys: Map<string, WrappedKey>
   /** How many frames came in, duplicates counted. */
   readonly received: () => number
   /** When set, asked before a batch is stored; an error is the answer, and `lose` stores it without an answer. */
@@ -74,6 +93,9 @@ export type MemoryStore = PdpClient & {
 /** A PDP that stores records as the contract says, in memory. It decides nothing. */
 export function createMemoryStore(): MemoryStore {
   const epochs: MemoryStore['epochs'] = new Map()
+  const keys: MemoryStore['keys'] = new Map()
+  const all = (): SealedRecord[] =>
+    [...epochs.values()].flatMap((epoch) => [...epoch.values()].map((stored) => stored.record))
   let received = 0
   const unavailable = async (): Promise<Result<never, PdpError>> =>
     err({ code: 'PDP_UNAVAILABLE', message: 'stores records only' })
@@ -82,7 +104,9 @@ export function createMemoryStore(): MemoryStore {
     epochs,
     fault: undefined,
     received: () => received,
-    records: () => [...epochs.values()].flatMap((e) => [...e.values()].map((s) => s.record)),
+    keys,
+    records: () => all().map((record) => record.step),
+    opened: () => openAll(all(), keys.values()),
     decide: unavailable,
     profile: unavailable,
     demandApproval: unavailable,
@@ -93,6 +117,7 @@ export function createMemoryStore(): MemoryStore {
       const fault = store.fault?.(batch)
       if (fault && fault !== 'lose') return err(fault)
       const answer = take(epochs, batch)
+      if (answer.ok) for (const key of batch.keys) keys.set(key.id, key)
       received += batch.frames.length
       if (fault === 'lose') return err({ code: 'PDP_UNAVAILABLE', message: 'the answer was lost' })
       return answer
@@ -122,7 +147,7 @@ function take(
     if (previous && previous.digest !== Buffer.from(frame.prev).toString('hex'))
       return refused(`frame ${frame.seq} does not continue the chain`)
     if (!before)
-      stored.set(frame.seq, { digest, record: decodePayload(frame.payload) as JournalRecord })
+      stored.set(frame.seq, { digest, record: sealedRecord.parse(decodePayload(frame.payload)) })
     ;({ seq } = frame)
   }
   return ok({ seq })

@@ -2,6 +2,7 @@ import { rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { openJournal } from '../../pep/journal/journal.ts'
 import { readJournal } from '../../pep/journal/read.ts'
+import { testSealer } from '../../sealing/testing.ts'
 import { eventually, intent, outcome } from '../../pep/journal/testing.ts'
 
 /**
@@ -18,6 +19,7 @@ const journal = await openJournal({
   folder: join(folder, 'journal'),
   pep: 'pep-test',
   max_backlog_bytes: 1e9,
+  seal: await testSealer(),
   retry_ms: 20,
   log: (_level, event) => events.push(event),
   now: Date.now,
@@ -61,7 +63,7 @@ const findings: string[] = []
 for await (const entry of readJournal(join(folder, 'journal'))) {
   if (entry.kind === 'finding') findings.push(entry.finding.kind)
   if (entry.kind !== 'record') continue
-  const { record } = entry
+  const record = entry.record.step
   if (record.kind === 'event') onDisk.push(`event ${record.name}`)
   else onDisk.push(`${record.kind} ${record.operation_id}`)
   if (record.kind === 'outcome') onDisk.push(`${record.operation_id} ${record.result}`)

@@ -67,6 +67,8 @@ test('after kill -9 under load every record that was reported as written is in t
     }
     const unknown = [...outcomes.values()].filter(([result]) => result === 'unknown')
     expect(unknown.length).toBeGreaterThan(0)
+    // Whatever was shipped came with its key, and whole.
+    expect(await store.opened()).toHaveLength(store.records().length)
     for (const epoch of store.epochs.values()) {
       const seqs = [...epoch.keys()].sort((a, b) => a - b)
       expect(seqs).toEqual(seqs.map((_, n) => n))

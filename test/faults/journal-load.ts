@@ -1,5 +1,6 @@
 import { writeSync } from 'node:fs'
 import { openJournal } from '../../pep/journal/journal.ts'
+import { testSealer } from '../../sealing/testing.ts'
 import { intent, outcome } from '../../pep/journal/testing.ts'
 import { storeClient } from './store-over-http.ts'
 
@@ -12,6 +13,7 @@ const journal = await openJournal({
   folder,
   pep: 'pep-test',
   max_backlog_bytes: 1e9,
+  seal: await testSealer(),
   segment_bytes: 100_000,
   log: () => undefined,
   now: Date.now,
