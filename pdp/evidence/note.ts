@@ -108,6 +108,28 @@ export function parseNote(note: string): Result<SignedNote, string> {
   return ok({ text: note.slice(0, blank + 1), signatures })
 }
 
+/**
+ * Takes notes apart that stand one after the other, as an anchor's file has them. Only for notes whose text holds no
+ * empty line, as checkpoints.
+ * @returns each note; what is no whole one, such as what a crash left unfinished, comes as it is and fails to parse.
+ */
+export function splitNotes(text: string): string[] {
+  const notes: string[] = []
+  let open: string | undefined
+  for (const block of text.split(/\n{2,}/)) {
+    const lines = block.replace(/^\n|\n$/g, '')
+    if (lines === '') continue
+    if (open !== undefined && lines.split('\n').every((line) => line.startsWith(`${DASH} `))) {
+      notes.push(`${open}\n\n${lines}\n`)
+      open = undefined
+    } else {
+      if (open !== undefined) notes.push(open)
+      open = lines
+    }
+  }
+  return open === undefined ? notes : [...notes, open]
+}
+
 /** @param line without its newline. */
 export function parseSignatureLine(line: string): NoteSignature | undefined {
   const [dash, name = '', base64 = '', ...rest] = line.split(' ')
