@@ -6,6 +6,7 @@ import { bundleKeysConfig } from './bundle/keys.ts'
 import { bundleConfig } from './bundle/source/config.ts'
 import { decisionLogsConfig } from './decision-log/config.ts'
 import { PdpConfigError } from './errors.ts'
+import { evidenceConfig } from './evidence/config.ts'
 
 /** `countersign.yaml` as the decision service reads it; other sections are the enforcement point's. */
 
@@ -23,6 +24,11 @@ const webhook = z.strictObject({
 
 const pdp = z
   .strictObject({
+    /** Names this service in leaves of the log. */
+    name: z
+      .string()
+      .regex(/^[A-Za-z0-9._-]{1,128}$/)
+      .default('pdp'),
     listen: listen.prefault('127.0.0.1:8181'),
     /** The bundle that decides, a file. Default: the one that comes along. */
     bundle: z.string().optional(),
@@ -91,6 +97,8 @@ const pdp = z
         auditors: z.array(z.string().min(1)).default(['auditors']),
       })
       .prefault({}),
+    /** The log that nobody can change unseen. */
+    evidence: evidenceConfig.prefault({}),
     /** Enforcement points that may ask. Default: one, whose token is made at the first start. */
     peps: z
       .array(

@@ -1,3 +1,4 @@
+import { createSinkMetrics, type SinkMetrics } from './evidence/sinks/metrics.ts'
 import { Counter, Gauge, Histogram, type Registry } from 'prom-client'
 
 /** What the decision service counts. */
@@ -15,6 +16,9 @@ export type PdpMetrics = {
   readonly conflicts: Counter
   readonly unauthenticated: Counter<'surface'>
   readonly store_up: Gauge
+  readonly checkpoints: Counter<'result'>
+  readonly signed_size: Gauge
+  readonly sinks: SinkMetrics
 }
 
 export function createPdpMetrics(registry: Registry): PdpMetrics {
@@ -88,5 +92,17 @@ export function createPdpMetrics(registry: Registry): PdpMetrics {
       registers,
     }),
     store_up: new Gauge({ name: name('store_up'), help: '1 when the store answers', registers }),
+    checkpoints: new Counter({
+      name: name('checkpoints_total'),
+      help: 'Checkpoints that were signed, failed for now, or were refused since the log does not extend the last one',
+      labelNames: ['result'],
+      registers,
+    }),
+    signed_size: new Gauge({
+      name: name('checkpoint_size'),
+      help: 'Leaves under the newest checkpoint',
+      registers,
+    }),
+    sinks: createSinkMetrics(registry),
   }
 }

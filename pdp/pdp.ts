@@ -22,6 +22,7 @@ import { createTaints } from './decide/taints.ts'
 import { createDecider } from './decide/decide.ts'
 import { createDifferences } from './decide/differences.ts'
 import { createShadow } from './decide/shadow.ts'
+import { createEvidence, type EvidenceParts } from './evidence/evidence.ts'
 import type { PdpMetrics } from './metrics.ts'
 import { createRecords } from './records/records.ts'
 import type { ActivePolicy } from './policy/policy.ts'
@@ -46,6 +47,7 @@ export type PdpParts = {
   readonly clients?: readonly Client[]
   /** Key that webhooks are signed with. */
   readonly webhook_secret?: string
+  readonly evidence: EvidenceParts
   readonly log: Log
   readonly now?: () => number
   readonly registry: Registry
@@ -105,6 +107,15 @@ export function createPdp({ pdp: config }: PdpConfig, parts: PdpParts): Pdp {
     metrics,
     now,
   })
+  const evidence = createEvidence({
+    ...parts.evidence,
+    store,
+    policy: policies.current,
+    name: config.name,
+    metrics,
+    log,
+    now,
+  })
   const { webhook: hook } = config.approvals
   const webhook =
     hook && parts.webhook_secret !== undefined
@@ -113,11 +124,18 @@ export function createPdp({ pdp: config }: PdpConfig, parts: PdpParts): Pdp {
   const approvals = createApprovals({
     decider,
     store: store.approvals,
+    vault: evidence.vault,
     metrics,
     onDemand: (row) => webhook?.send(row),
     now,
   })
-  const records = createRecords({ store: store.records, metrics, log, now })
+  const records = createRecords({
+    store: store.records,
+    metrics,
+    onAppended: evidence.onAppended,
+    log,
+    now,
+  })
 
   async function health(): Promise<Health> {
     const readiness = await store.ready()
@@ -128,6 +146,7 @@ export function createPdp({ pdp: config }: PdpConfig, parts: PdpParts): Pdp {
       bundles: policies.status(),
       store: readiness,
       records: { conflicts: records.conflicts() },
+      evidence: evidence.checkpoints.status(),
       issuers: parts.approvers.status(),
     }
   }
@@ -160,6 +179,15 @@ export function createPdp({ pdp: config }: PdpConfig, parts: PdpParts): Pdp {
     approvals,
     records,
     sessions: store.sessions,
+    log: store.log,
+    erasure: store.erasure,
+    policies: store.policies,
+    reader: evidence.reader,
+    steps: evidence.steps,
+    administration: evidence.administration,
+    checkpoints: evidence.checkpoints,
+    sinks: evidence.sinks,
+    retention: config.evidence.retention,
     shadow: store.shadow,
     policy: policies.current,
     decide: decider.decide,
@@ -177,7 +205,7 @@ export function createPdp({ pdp: config }: PdpConfig, parts: PdpParts): Pdp {
     profile,
     health,
     registry,
-    log,
+    tell: log,
   })
   const api = getRequestListener(app.fetch)
   const onRequest = (incoming: IncomingMessage, outgoing: ServerResponse): void => {
@@ -219,6 +247,7 @@ export function createPdp({ pdp: config }: PdpConfig, parts: PdpParts): Pdp {
       await differences.close()
       await parts.decision_log?.close()
       await listener?.close(grace_ms)
+      await evidence.close()
     },
   }
 }

@@ -1,4 +1,8 @@
+import { randomBytes } from 'node:crypto'
 import { Registry } from 'prom-client'
+import { masterKeyOf } from '../sealing/master-key.ts'
+import { createSealer, type Sealer } from '../sealing/sealer.ts'
+import { createUnwrapper, createWrapper } from '../sealing/wrapper.ts'
 import { createVerifier } from '../identity/verifier.ts'
 import { issuerConfig } from '../identity/issuer.ts'
 import { startIssuer, type TestIssuer } from '../identity/testing.ts'
@@ -6,6 +10,9 @@ import type { Client } from './api/callers.ts'
 import { parsePdpConfig } from './config.ts'
 import { actionDigest, type CanonicalAction } from './contract/action.ts'
 import type { DecisionRequest } from './contract/request.ts'
+import { ok } from './contract/result.ts'
+import type { EvidenceParts } from './evidence/evidence.ts'
+import { openSigner } from './evidence/signer.ts'
 import { createPdpMetrics } from './metrics.ts'
 import { createPdp, type Pdp } from './pdp.ts'
 import { loadPolicy } from './policy/load.ts'
@@ -13,11 +20,17 @@ import type { ActivePolicy } from './policy/policy.ts'
 import { openTestStore } from './store/testing.ts'
 import type { Store } from './store/store.ts'
 
+const ORIGIN = 'test.example/log'
+
 /** A decision service for tests: the committed policy, a real store, a real issuer of approvers, on loopback. */
 export type TestPdp = {
   readonly pdp: Pdp
   readonly url: string
   readonly store: Store
+  /** Verifier key of its checkpoints. */
+  readonly vkey: string
+  /** Seals as an enforcement point that has the same master key. */
+  readonly sealer: Sealer
   readonly approvers: TestIssuer
   readonly pepToken: string
   readonly log: { level: string; event: string; detail?: Record<string, unknown> }[]
@@ -35,9 +48,15 @@ export async function startTestPdp(
     readonly around?: (store: Store) => Store
     readonly webhook_secret?: string
     readonly clients?: readonly Client[]
+    readonly evidence?: Partial<EvidenceParts>
   } = {},
 ): Promise<TestPdp> {
-  const { store } = await openTestStore()
+  const { store, folder } = await openTestStore()
+  const master = masterKeyOf(randomBytes(32))
+  const seed = randomBytes(32).toString('base64')
+  const opened = await openSigner({ env: 'SEED' }, ORIGIN, { SEED: seed })
+  if (!opened.ok) throw new Error(opened.error)
+  const signer = opened.value
   const approvers = await startIssuer()
   const loaded = await loadPolicy('bundles/default.tar.gz')
   if (!loaded.ok) throw loaded.error
@@ -63,6 +82,17 @@ export async function startTestPdp(
     store: options.around?.(store) ?? store,
     approvers: verifier,
     peps: new Map([['pep-1', pepToken]]),
+    evidence: {
+      wrapper: await createWrapper(master),
+      unwrapper: createUnwrapper(master),
+      mask: (record) => Promise.resolve(ok(record)),
+      signers: [signer],
+      origin: ORIGIN,
+      anchors: [],
+      folder,
+      sinks: [],
+      ...options.evidence,
+    },
     log: (level, event, detail) => log.push({ level, event, ...(detail && { detail }) }),
     registry,
     ...(options.clients && { clients: options.clients }),
@@ -73,6 +103,8 @@ export async function startTestPdp(
     pdp,
     url,
     store,
+    vkey: signer.key.vkey,
+    sealer: createSealer({ wrapper: await createWrapper(master), now: Date.now }),
     approvers,
     pepToken,
     log,

@@ -47,8 +47,21 @@ export function sealRecord(
       sealed: seal(key, 'record', content),
       commitment: commitment(key, 'record', content),
       blocks,
+      ...labelOf(record, key),
     },
   }
+}
+
+/** Sealed by itself, so that sessions can be listed by it without opening what they hold. */
+function labelOf(record: Sealable, key: ContentKey): { label?: Uint8Array } {
+  const label = 'request' in record ? record.request.context.session.label : undefined
+  return label === undefined ? {} : { label: seal(key, 'label', Buffer.from(label)) }
+}
+
+/** What the client calls its session; `undefined` when it does not say, or it cannot be opened. */
+export function openLabel({ content }: SealedRecord, key: ContentKey): string | undefined {
+  const opened = content?.label && open(key, 'label', content.label)
+  return opened?.ok ? opened.value.toString() : undefined
 }
 
 function withBodies(

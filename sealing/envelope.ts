@@ -34,8 +34,8 @@ export type ContentKey = {
   readonly committing: KeyObject
 }
 
-/** What a piece is: a record's content, or the block with this id. */
-export type Use = 'record' | `block ${string}`
+/** What a piece is: a record's content, what the client calls its session, or the block with this id. */
+export type Use = 'record' | 'label' | `block ${string}`
 
 /** @param secret the data key, 32 bytes. */
 export function contentKey(id: string, secret: Uint8Array): ContentKey {

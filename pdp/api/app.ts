@@ -1,6 +1,7 @@
 import { Hono } from 'hono'
 import { approvalRoutes } from './approvals.ts'
 import { type AuthzenParts, authzenRoutes } from './authzen.ts'
+import { evidenceRoutes } from './evidence.ts'
 import { type Api, refuse, reply } from './context.ts'
 import { openapiRoutes } from './openapi.ts'
 import { type OpaApiParts, opaRoutes } from './opa.ts'
@@ -19,6 +20,7 @@ export function createApi(parts: PolicyApiParts & OpaApiParts & AuthzenParts): A
   approvalRoutes(app, parts)
   recordRoutes(app, parts)
   sessionRoutes(app, parts)
+  evidenceRoutes(app, parts)
   policyRoutes(app, parts)
   opaRoutes(app, parts)
   authzenRoutes(app, parts)
@@ -45,7 +47,7 @@ export function createApi(parts: PolicyApiParts & OpaApiParts & AuthzenParts): A
     refuse(c, problem(404, 'PDP_NOT_FOUND', `nothing is served at ${c.req.path}`)),
   )
   app.onError((error, c) => {
-    parts.log('error', 'api.failed', { path: c.req.path, error: String(error) })
+    parts.tell('error', 'api.failed', { path: c.req.path, error: String(error) })
     return refuse(c, problem(500, 'PDP_FAILED', 'the decision service failed'))
   })
   return app

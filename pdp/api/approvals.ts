@@ -16,7 +16,7 @@ import {
   refuse,
   reply,
 } from './context.ts'
-import { type Problem, problem, problemOf } from './problem.ts'
+import { malformed, type Problem, problem, problemOf } from './problem.ts'
 
 /** Longest wait of one long poll, milliseconds. */
 const MAX_WAIT_MS = 60_000
@@ -159,17 +159,6 @@ const requesterOf = ({ subject }: Identity): Requester => ({
   type: subject.type,
   id: subject.id,
 })
-
-const malformed = (error: z.ZodError | undefined): Problem => {
-  const [issue] = error?.issues ?? []
-  const path = issue?.path.join('.') ?? ''
-  const keys = issue?.code === 'unrecognized_keys' ? issue.keys : []
-  const message =
-    path.endsWith('context') && keys.includes('approval')
-      ? 'context.approval is set by the decision service alone; leave it out'
-      : `${path || 'the request'}: ${issue?.message ?? 'is malformed'}`
-  return problem(400, 'PDP_BAD_REQUEST', message)
-}
 
 const refusals = {
   unknown: problem(404, 'PDP_NOT_FOUND', 'there is no such approval'),

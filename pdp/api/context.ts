@@ -6,7 +6,12 @@ import type { Identity } from '../../identity/claims.ts'
 import type { ActiveProfile } from '../contract/profile.ts'
 import { err, ok, type Result } from '../contract/result.ts'
 import type { Records } from '../records/records.ts'
-import { type Store, StoreError } from '../store/store.ts'
+import { type RetentionRule, type Store, StoreError } from '../store/store.ts'
+import type { Administration } from '../evidence/administration.ts'
+import type { Checkpointer } from '../evidence/checkpointer.ts'
+import type { Reader } from '../evidence/reader.ts'
+import type { SinkStatus } from '../evidence/sinks/webhook.ts'
+import type { Steps } from '../evidence/steps.ts'
 import type { Log } from '../../server/log.ts'
 import { contentTypes, decode, encode, formatOf, readBytes, wantedFormat } from './body.ts'
 import type { Callers } from './callers.ts'
@@ -21,12 +26,24 @@ export type ApiParts = {
   readonly approvals: Approvals
   readonly records: Records
   readonly sessions: Store['sessions']
+  readonly log: Store['log']
+  readonly erasure: Store['erasure']
+  readonly policies: Store['policies']
+  readonly reader: Reader
+  readonly steps: Steps
+  readonly administration: Administration
+  readonly checkpoints: Checkpointer
+  /** How sinks of the log stand, by name. */
+  readonly sinks: () => Readonly<Record<string, SinkStatus>>
+  readonly retention: readonly RetentionRule[]
   /** Groups that may read sessions. */
   readonly auditors: readonly string[]
   readonly profile: () => ActiveProfile
   readonly health: () => Promise<Health>
   readonly registry: Registry
-  readonly log: Log
+  readonly now: () => number
+  /** Tells operators. */
+  readonly tell: Log
 }
 
 export type ApiContext = Context<{ Bindings: HttpBindings }>

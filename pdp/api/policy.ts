@@ -1,7 +1,7 @@
-import { Unpackr } from 'msgpackr'
 import { z } from 'zod'
-import { explain } from '../decide/explain.ts'
-import type { CurrentPolicy } from '../policy/policy.ts'
+import type { JournalRecord } from '../contract/record.ts'
+import { explain, valuesByPath } from '../decide/explain.ts'
+import type { ActivePolicy, CurrentPolicy } from '../policy/policy.ts'
 import type { Store } from '../store/store.ts'
 import { type Api, type ApiParts, personOf, refuse, reply, stored } from './context.ts'
 import { problem } from './problem.ts'
@@ -12,8 +12,6 @@ export type PolicyApiParts = ApiParts & {
   /** The candidate that runs beside the live policy; `undefined`: none. */
   readonly candidate: () => { readonly revision: string } | undefined
 }
-
-const unpackr = new Unpackr({ useRecords: false, mapsAsObjects: true })
 
 const listQuery = z.object({
   limit: z.coerce.number().int().min(1).max(1000).default(100),
@@ -29,18 +27,19 @@ export function policyRoutes(app: Api, parts: PolicyApiParts): void {
       const found = await parts.sessions.decision(c.req.param('id'))
       if (!found)
         return refuse(c, problem(404, 'PDP_NOT_FOUND', 'no decision of this id is on record yet'))
-      const { request, decision } = unpackr.unpack(found.payload) as {
-        readonly request: unknown
-        readonly decision: { readonly id: string; readonly revision: string }
-      }
+      const leaf = JSON.parse(found.leaf) as Readonly<Record<string, unknown>>
+      const opened = await parts.reader.open(leaf, found.sealed)
+      if (!opened.ok) return refuse(c, problem(409, 'PDP_UNREADABLE', opened.error.message))
+      const record = opened.value
+      if (record.kind !== 'intent' && record.kind !== 'decision')
+        throw new Error('a decision is of an intent or a decision')
       const policy = parts.policy()
+      const { revision } = record.decision
       return reply(c, {
-        decision,
-        time_ms: found.time_ms,
+        time_ms: record.time_ms,
         // Of what is active now; the caller sees when that is not what decided.
-        same_revision: decision.revision === policy.revision,
-        request,
-        explanation: explain(policy, request),
+        same_revision: revision === policy.revision,
+        ...(await explained(parts, policy, record)),
       })
     })
   })
@@ -63,4 +62,42 @@ export function policyRoutes(app: Api, parts: PolicyApiParts): void {
       }),
     )
   })
+}
+
+type Decided = Extract<JournalRecord, { readonly kind: 'intent' | 'decision' }>
+
+/** Why, with every value masked. What cannot be masked is not shown: rules and paths alone say no value. */
+async function explained(
+  { steps }: ApiParts,
+  policy: ActivePolicy,
+  record: Decided,
+): Promise<Readonly<Record<string, unknown>>> {
+  const { decision, request } = record
+  const explanation = explain(policy, request)
+  const again = explanation.verdict.reasons
+  // The messages of both go through the mask as one record's.
+  const reasons = [...decision.reasons, ...again]
+  const masked = await steps.masked({ ...record, decision: { ...decision, reasons } })
+  const shown = masked.ok && 'decision' in masked.value ? masked.value : undefined
+  const messages =
+    shown?.decision.reasons ?? reasons.map(({ rule }) => ({ rule, message: 'not shown' }))
+  const values = shown ? valuesByPath(policy, shown.request) : new Map<string, unknown>()
+  const now = messages.slice(decision.reasons.length)
+  return {
+    decision: { ...decision, reasons: messages.slice(0, decision.reasons.length) },
+    ...(shown ? { request: shown.request } : {}),
+    ...(masked.ok ? {} : { unreadable: masked.error }),
+    explanation: {
+      ...explanation,
+      verdict: { ...explanation.verdict, reasons: now },
+      rules: explanation.rules.map((rule, at) => ({
+        ...rule,
+        message: now[at]?.message ?? 'not shown',
+      })),
+      inputs: explanation.inputs.map((input) => ({
+        ...input,
+        value: values.has(input.path) ? values.get(input.path) : 'not shown',
+      })),
+    },
+  }
 }

@@ -1,3 +1,4 @@
+import type { z } from 'zod'
 import type { PdpError, PdpErrorCode } from '../contract/client.ts'
 
 /** An answer that refuses: `{ "error": { "code", "message" } }`. */
@@ -31,3 +32,15 @@ export const bodyOf = ({
 }: Problem): { error: { code: string; message: string } } => ({
   error: { code, message },
 })
+
+/** What a zod error says, to who sent it. */
+export const malformed = (error: z.ZodError | undefined): Problem => {
+  const [issue] = error?.issues ?? []
+  const path = issue?.path.join('.') ?? ''
+  const keys = issue?.code === 'unrecognized_keys' ? issue.keys : []
+  const message =
+    path.endsWith('context') && keys.includes('approval')
+      ? 'context.approval is set by the decision service alone; leave it out'
+      : `${path || 'the request'}: ${issue?.message ?? 'is malformed'}`
+  return problem(400, 'PDP_BAD_REQUEST', message)
+}

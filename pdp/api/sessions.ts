@@ -1,8 +1,18 @@
-import { Unpackr } from 'msgpackr'
 import { z } from 'zod'
-import type { SessionRecord } from '../store/store.ts'
-import { type Api, type ApiParts, personOf, refuse, reply, stored } from './context.ts'
-import { problem } from './problem.ts'
+import type { Identity } from '../../identity/claims.ts'
+import { err, ok, type Result } from '../contract/result.ts'
+import { unmasks, UNMASK_MS } from '../evidence/administration.ts'
+import {
+  type Api,
+  type ApiContext,
+  type ApiParts,
+  bodyOfRequest,
+  personOf,
+  refuse,
+  reply,
+  stored,
+} from './context.ts'
+import { malformed, type Problem, problem } from './problem.ts'
 
 const listQuery = z.object({
   limit: z.coerce.number().int().min(1).max(500).default(50),
@@ -13,63 +23,140 @@ const listQuery = z.object({
 })
 
 const pageQuery = z.object({
-  after: z.string().max(512).optional(),
+  after: z.coerce.number().int().min(0).optional(),
   limit: z.coerce.number().int().min(1).max(1000).default(200),
+  /** What `unmask` gave. */
+  unmask: z.coerce.number().int().min(0).optional(),
 })
 
-/** `GET /v1/sessions` and `/v1/sessions/:id`: what agents did, for people of an auditor group. */
+/** Why somebody acts on the evidence. */
+export const reasonBody = z.strictObject({ reason: z.string().max(500).optional() })
+
+/** `/v1/sessions…`: what agents did, masked; for people of an auditor group, and for who may unmask. */
 export function sessionRoutes(app: Api, parts: ApiParts): void {
   app.get('/v1/sessions', async (c) => {
     const person = await personOf(c, parts, parts.auditors)
     if (!person.ok) return refuse(c, person.error)
     const query = listQuery.safeParse(c.req.query())
-    if (!query.success) return refuse(c, problem(400, 'PDP_BAD_REQUEST', query.error.message))
+    if (!query.success) return refuse(c, malformed(query.error))
     return stored(c, async () =>
       reply(c, { sessions: await parts.sessions.list(defined(query.data)) }),
     )
   })
 
-  app.get('/v1/sessions/:id', async (c) => {
-    const person = await personOf(c, parts, parts.auditors)
+  app.get('/v1/sessions/:id/steps', async (c) => {
+    const person = await personOf(c, parts)
     if (!person.ok) return refuse(c, person.error)
-    const page = pageQuery.safeParse(c.req.query())
-    if (!page.success) return refuse(c, problem(400, 'PDP_BAD_REQUEST', page.error.message))
+    const query = pageQuery.safeParse(c.req.query())
+    if (!query.success) return refuse(c, malformed(query.error))
+    const { unmask, ...page } = query.data
     return stored(c, async () => {
-      const found = await parts.sessions.records(c.req.param('id'), defined(page.data))
-      if (found.ok) return reply(c, { id: found.id, records: found.records.map(readable) })
-      if (found.sessions.length === 0)
-        return refuse(c, problem(404, 'PDP_NOT_FOUND', 'there is no session of this id or label'))
-      const ids = found.sessions.map(({ id }) => id).join(', ')
-      return refuse(
-        c,
-        problem(409, 'PDP_AMBIGUOUS', `several sessions are called so; name one of ${ids}`),
-      )
+      const found = await parts.sessions.steps(c.req.param('id'), defined(page))
+      const seen = found.ok ? found.id : undefined
+      const raw = seen !== undefined && (await mayUnmask(parts, person.value, seen, unmask))
+      // Before anything is said of the session, even that there is none.
+      if (!raw && !isAuditor(parts, person.value))
+        return refuse(c, problem(403, 'PDP_FORBIDDEN', onlyAuditors(parts)))
+      if (unmask !== undefined && !raw) return refuse(c, NO_GRANT)
+      if (!found.ok) return refuse(c, unknown(found.sessions))
+      const steps = await parts.steps.show(found.id, found.steps, raw)
+      const last = found.steps.length === page.limit ? found.steps.at(-1)?.index : undefined
+      return reply(c, {
+        id: found.id,
+        masked: !raw,
+        steps,
+        ...(last !== undefined && { next: last }),
+      })
+    })
+  })
+
+  app.post('/v1/sessions/:id/unmask', async (c) => {
+    const asked = await acting(c, parts, reasonBody)
+    if (!asked.ok) return refuse(c, asked.error)
+    const { person, body } = asked.value
+    return stored(c, async () => {
+      const found = await sessionOf(parts, c.req.param('id'))
+      if (!found.ok) return refuse(c, found.error)
+      const { id, subject, connections } = found.value
+      const leaf = await parts.administration.authorize(person, {
+        name: 'unmask',
+        action: 'countersign.sessions.unmask',
+        resource: { type: 'countersign.session', id },
+        admin: { ...defined(body), subject, connections: [...connections] },
+        detail: { connections },
+      })
+      if (!leaf.ok) return refuse(c, problem(403, 'PDP_FORBIDDEN', leaf.error))
+      // On record before anything is shown.
+      const unmask = await parts.administration.record(leaf.value())
+      return reply(c, { id, unmask, until_ms: parts.now() + UNMASK_MS })
     })
   })
 }
 
-const unpackr = new Unpackr({ useRecords: false, mapsAsObjects: true })
+const NO_GRANT = problem(
+  403,
+  'PDP_FORBIDDEN',
+  'this is no unmasking of yours of this session, or it is over; ask for one with POST …/unmask',
+)
 
-/** A record as JSON: bodies as `{ text }` where they are UTF-8, else `{ base64 }`. */
-function readable({ payload, cursor, pep, epoch, seq }: SessionRecord): Record<string, unknown> {
-  return { cursor, pep, epoch, seq, record: textual(unpackr.unpack(payload)) }
+const onlyAuditors = ({ auditors }: ApiParts): string =>
+  `only members of ${auditors.join(', ')} may see this`
+
+const isAuditor = ({ auditors }: ApiParts, { subject }: Identity): boolean =>
+  subject.properties.groups.some((group) => auditors.includes(group))
+
+/** What people are shown unmasked hangs on the leaf that says so, so that no service forgets it or makes it up. */
+async function mayUnmask(
+  { log, now }: ApiParts,
+  person: Identity,
+  session: string,
+  index: number | undefined,
+): Promise<boolean> {
+  if (index === undefined) return false
+  const [leaf] = await log.leaves(index, 1)
+  return leaf?.index === index && unmasks(leaf.leaf, person, session, now())
 }
 
-function textual(value: unknown): unknown {
-  if (value instanceof Uint8Array) {
-    try {
-      return { text: new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(value) }
-    } catch {
-      return { base64: Buffer.from(value).toString('base64') }
-    }
-  }
-  if (Array.isArray(value)) return value.map(textual)
-  if (typeof value !== 'object' || value === null) return value
-  return Object.fromEntries(Object.entries(value).map(([key, one]) => [key, textual(one)]))
+/** A person, and what they send. Whether they may is for policy. */
+export async function acting<T>(
+  c: ApiContext,
+  parts: ApiParts,
+  shape: z.ZodType<T>,
+): Promise<Result<{ readonly person: Identity; readonly body: T }, Problem>> {
+  const person = await personOf(c, parts)
+  if (!person.ok) return person
+  const body = await bodyOfRequest(c)
+  if (!body.ok) return body
+  const read = shape.safeParse(body.value)
+  return read.success ? ok({ person: person.value, body: read.data }) : err(malformed(read.error))
+}
+
+export type KnownSession = {
+  readonly id: string
+  readonly subject: { readonly issuer: string; readonly id: string }
+  readonly connections: readonly string[]
+}
+
+/** A session by its id or label, as the store knows it. */
+export async function sessionOf(
+  { sessions }: Pick<ApiParts, 'sessions'>,
+  name: string,
+): Promise<Result<KnownSession, Problem>> {
+  const found = await sessions.steps(name, { limit: 1 })
+  if (!found.ok) return err(unknown(found.sessions))
+  const holder = await sessions.holder(found.id)
+  return holder ? ok({ id: found.id, ...holder }) : err(unknown([]))
+}
+
+function unknown(namesakes: readonly { readonly id: string }[]): Problem {
+  if (namesakes.length === 0)
+    return problem(404, 'PDP_NOT_FOUND', 'there is no session of this id or label')
+  const ids = namesakes.map(({ id }) => id).join(', ')
+  return problem(409, 'PDP_AMBIGUOUS', `several sessions are called so; name one of ${ids}`)
 }
 
 /** Without keys that are undefined, which the store's types do not take. */
-function defined<T extends object>(value: T): { [K in keyof T]: Exclude<T[K], undefined> } {
+export function defined<T extends object>(value: T): { [K in keyof T]: Exclude<T[K], undefined> } {
   return Object.fromEntries(Object.entries(value).filter(([, one]) => one !== undefined)) as {
     [K in keyof T]: Exclude<T[K], undefined>
   }

@@ -152,6 +152,8 @@ export const sealedRecord = z.strictObject({
       commitment: hex256,
       /** Parts of bodies that were not sent under this key before; `id` is the commitment to the plain bytes. */
       blocks: z.array(z.strictObject({ id: hex256, sealed: bytes })),
+      /** What the client calls its session. */
+      label: bytes.optional(),
     })
     .optional(),
 })

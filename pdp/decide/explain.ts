@@ -63,6 +63,12 @@ export function explain(policy: ActivePolicy, input: unknown): Explanation {
   }
 }
 
+/** Values of an input by their paths, as `InputThatMattered` names them. */
+export function valuesByPath(policy: ActivePolicy, input: unknown): ReadonlyMap<string, unknown> {
+  const shown = shownTo(policy, input)
+  return new Map([...valuesOf(shown, '')].map(({ path, value }) => [path, value]))
+}
+
 type Place = {
   readonly path: string
   readonly value: unknown

@@ -1,6 +1,6 @@
 import { hash } from 'node:crypto'
 import { type ContentKey, contentKey } from '../../sealing/envelope.ts'
-import { openRecord } from '../../sealing/content.ts'
+import { openLabel, openRecord } from '../../sealing/content.ts'
 import type { Unwrapper } from '../../sealing/wrapper.ts'
 import type { JournalRecord, SealedRecord } from '../contract/record.ts'
 import { err, ok, type Result } from '../contract/result.ts'
@@ -31,8 +31,10 @@ export type Reader = {
     leaf: Readonly<Record<string, unknown>>,
     sealed: Uint8Array | undefined,
   ) => Promise<Result<JournalRecord, Unreadable>>
-  /** The same of a record that came just now. */
-  readonly openRecord: (record: SealedRecord) => Promise<Result<JournalRecord, Unreadable>>
+  /** What the client calls the session of a record that came just now; `undefined` when nobody here can tell. */
+  readonly label: (record: SealedRecord) => Promise<string | undefined>
+  /** Forgets keys: some were erased. */
+  readonly forget: () => void
 }
 
 /** Most data keys that are kept unwrapped, and how long: one that is erased meanwhile opens nothing after that. */
@@ -71,7 +73,12 @@ export function createReader(keys: KeyStore, unwrapper: Unwrapper | undefined): 
   }
 
   return {
-    openRecord: openContent,
+    async label(record) {
+      if (!record.content?.label) return undefined
+      const key = await keyOf(record.content.key)
+      return key.ok ? openLabel(record, key.value) : undefined
+    },
+    forget: () => kept.clear(),
     async open({ v: _, source: _source, logged_ms: _logged, content, ...rest }, sealed) {
       const read = step.safeParse(rest)
       if (!read.success) return unreadable('not_recorded', 'it is no step of an enforcement point')

@@ -1,6 +1,6 @@
 import { createInterface } from 'node:readline/promises'
 import { Command } from 'commander'
-import type { ApprovalRow } from '../../pdp/store/store.ts'
+import type { ShownApproval } from '../../pdp/approvals/approvals.ts'
 import { clock, CommandError, exitHelp, paint, print, shown, table } from './output.ts'
 import { callPdp, pdpOption } from './pdp-api.ts'
 
@@ -18,7 +18,7 @@ export function approvalsCommand(): Command {
     .addHelpText('after', `\nExample:\n  npx countersign approvals list --all${exitHelp}`)
     .action(async ({ pdp, json, all }: Common & { readonly all?: boolean }) => {
       const query = all ? '' : '?state=pending'
-      const rows = await callPdp<ApprovalRow[]>(pdp, 'GET', `/v1/approvals${query}`)
+      const rows = await callPdp<ShownApproval[]>(pdp, 'GET', `/v1/approvals${query}`)
       print(json, rows, () => (rows.length === 0 ? 'Nothing waits for you.' : listed(rows)))
     })
   approvals
@@ -59,7 +59,7 @@ async function vote(verb: 'approve' | 'deny', id: string, options: Vote): Promis
   if (!json) process.stdout.write(`${described(seen)}\n\n`)
   if (!yes) await confirm(verb)
   const { action_digest } = seen
-  const row = await callPdp<ApprovalRow>(pdp, 'POST', `${path(id)}/${verb}`, {
+  const row = await callPdp<ShownApproval>(pdp, 'POST', `${path(id)}/${verb}`, {
     action_digest,
     ...(comment !== undefined && { comment }),
   })
@@ -82,10 +82,10 @@ async function confirm(verb: string): Promise<void> {
 
 const path = (id: string): string => `/v1/approvals/${encodeURIComponent(id)}`
 
-const detail = (pdp: string, id: string): Promise<ApprovalRow> =>
-  callPdp<ApprovalRow>(pdp, 'GET', `${path(id)}/detail`)
+const detail = (pdp: string, id: string): Promise<ShownApproval> =>
+  callPdp<ShownApproval>(pdp, 'GET', `${path(id)}/detail`)
 
-function listed(rows: readonly ApprovalRow[]): string {
+function listed(rows: readonly ShownApproval[]): string {
   return table(
     ['ID', 'STATE', 'ASKED', 'BY', 'CONNECTION', 'WHAT'],
     rows.map((row) => [
@@ -99,13 +99,15 @@ function listed(rows: readonly ApprovalRow[]): string {
   )
 }
 
-function summary({ action, action_name }: ApprovalRow): string {
+function summary(approval: ShownApproval): string {
+  if ('unreadable' in approval) return approval.unreadable
+  const { action, action_name } = approval
   if (action.type === 'http.request') return `${action.method} ${action.target}`
   if (action.type === 'anthropic.tool_use') return `${action.tool} ${JSON.stringify(action.input)}`
   return `${action_name} ${action.model}`
 }
 
-function described(row: ApprovalRow): string {
+function described(row: ShownApproval): string {
   const { requester } = row
   const votes = row.votes.map(
     ({ approver, approve, comment }) =>
@@ -115,13 +117,22 @@ function described(row: ApprovalRow): string {
     `${paint('bold', row.state)}  ${row.id}`,
     `asked by    ${shown(`${requester.type} ${requester.id} of ${requester.issuer}`)}`,
     `asked at    ${clock(row.demanded_ms)}, expires ${clock(row.expires_ms)} (UTC)`,
-    `because     ${shown(row.reasons.map(({ rule, message }) => `${message} (${rule})`).join('; '))}`,
+    ...because(row),
     `needs       ${row.count} of ${shown(row.approvers.join(', '))}`,
     ...votes.map((line) => `vote        ${shown(line)}`),
     `digest      ${row.action_digest}`,
-    'exactly this, once:',
-    ...shown(JSON.stringify(row.action, undefined, 2))
-      .split('\n')
-      .map((line) => `  ${line}`),
+    ...what(row),
   ].join('\n')
+}
+
+function because(row: ShownApproval): readonly string[] {
+  if ('unreadable' in row) return []
+  const reasons = row.reasons.map(({ rule, message }) => `${message} (${rule})`)
+  return [`because     ${shown(reasons.join('; '))}`]
+}
+
+function what(row: ShownApproval): readonly string[] {
+  if ('unreadable' in row) return [`cannot be shown: ${row.unreadable}`]
+  const lines = shown(JSON.stringify(row.action, undefined, 2)).split('\n')
+  return ['exactly this, once:', ...lines.map((line) => `  ${line}`)]
 }
