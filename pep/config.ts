@@ -32,6 +32,14 @@ const pep = z.strictObject({
     .strictObject({
       folder: z.string().default('.countersign/journal'),
       max_backlog_bytes: z.int().positive().default(1_073_741_824),
+      /** Time between two signs of life in the record. */
+      heartbeat_ms: z.int().min(1000).max(3_600_000).default(60_000),
+    })
+    .prefault({}),
+  record: z
+    .strictObject({
+      /** Most bytes that are recorded of one body of an answer; the outcome says when there were more. */
+      max_body_bytes: z.int().nonnegative().default(16_777_216),
     })
     .prefault({}),
   limits: limits.prefault({}),
