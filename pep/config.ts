@@ -3,6 +3,7 @@ import { issuerConfig } from '../identity/issuer.ts'
 import { adapters } from './adapters/catalogue.ts'
 import { PepError } from './core/errors.ts'
 import { credentialConfig } from './credentials/open-credential.ts'
+import { sealingConfig } from '../sealing/master-key.ts'
 import { isLoopback, listener } from '../server/address.ts'
 import { secretSource } from '../server/secret.ts'
 
@@ -131,6 +132,7 @@ const document = z.object({
   development: z.boolean().default(false),
   identity: z.strictObject({ issuers: z.array(issuerConfig).default([]) }).prefault({}),
   pep: pep.prefault({}),
+  sealing: sealingConfig.prefault({}),
   connections: z.record(connectionName, z.unknown()).default({}),
 })
 
