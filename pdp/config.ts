@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import { issuerConfig } from '../identity/issuer.ts'
 import { listener } from '../server/address.ts'
+import { sealingConfig } from '../sealing/master-key.ts'
 import { secretSource } from '../server/secret.ts'
 import { bundleKeysConfig } from './bundle/keys.ts'
 import { bundleConfig } from './bundle/source/config.ts'
@@ -121,6 +122,7 @@ const pdp = z
 const document = z.object({
   development: z.boolean().default(false),
   pdp: pdp.prefault({}),
+  sealing: sealingConfig.prefault({}),
 })
 
 export type PdpConfig = z.infer<typeof document>

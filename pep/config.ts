@@ -3,6 +3,7 @@ import { issuerConfig } from '../identity/issuer.ts'
 import { adapters } from './adapters/catalogue.ts'
 import { PepError } from './core/errors.ts'
 import { credentialConfig } from './credentials/open-credential.ts'
+import { sealingConfig } from '../sealing/master-key.ts'
 import { isLoopback, listener } from '../server/address.ts'
 import { secretSource } from '../server/secret.ts'
 import { telemetryConfig } from './telemetry/config.ts'
@@ -33,6 +34,14 @@ const pep = z.strictObject({
     .strictObject({
       folder: z.string().default('.countersign/journal'),
       max_backlog_bytes: z.int().positive().default(1_073_741_824),
+      /** Time between two signs of life in the record. */
+      heartbeat_ms: z.int().min(1000).max(3_600_000).default(60_000),
+    })
+    .prefault({}),
+  record: z
+    .strictObject({
+      /** Most bytes that are recorded of one body of an answer; the outcome says when there were more. */
+      max_body_bytes: z.int().nonnegative().default(16_777_216),
     })
     .prefault({}),
   limits: limits.prefault({}),
@@ -126,6 +135,7 @@ const document = z.object({
   development: z.boolean().default(false),
   identity: z.strictObject({ issuers: z.array(issuerConfig).default([]) }).prefault({}),
   pep: pep.prefault({}),
+  sealing: sealingConfig.prefault({}),
   connections: z.record(connectionName, z.unknown()).default({}),
 })
 

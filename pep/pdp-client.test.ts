@@ -93,7 +93,7 @@ describe('no answer is ever taken for a decision that is not one', () => {
 test('a conflict of records is told from other refusals', async () => {
   const body = pack({ error: { code: 'PDP_RECORD_CONFLICT', message: 'frame 3' } })
   const conflicting = await against((_, out) => out.writeHead(409).end(body))
-  const batch = { pep: 'p', epoch: 'e', frames: [] }
+  const batch = { pep: 'p', epoch: 'e', frames: [], keys: [] }
   expect(await conflicting.append(batch, call())).toMatchObject({
     error: { code: 'PDP_RECORD_CONFLICT' },
   })

@@ -8,7 +8,8 @@ import { join } from 'node:path'
 import { exportSPKI, SignJWT } from 'jose'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { startIssuer, type TestIssuer } from '../identity/testing.ts'
-import type { JournalRecord } from '../pdp/contract/record.ts'
+import type { JournalRecord, SealedRecord, WrappedKey } from '../pdp/contract/record.ts'
+import { openAll, testSealer } from '../sealing/testing.ts'
 import { parsePepConfig } from './config.ts'
 import type { Journal } from './core/services.ts'
 import { openJournal, type LocalJournal } from './journal/journal.ts'
@@ -27,6 +28,8 @@ let behind: Server
 let port: number
 let token: string
 let logged: string[]
+/** Of everything that was sealed. */
+let keys: WrappedKey[]
 /** What reached the upstream, and what was on disk by then. */
 let parts: { part: string; onDisk: string }[]
 let received: { url: string; headers: Record<string, unknown>; onDisk: JournalRecord[] }[]
@@ -75,10 +78,10 @@ const events = [
   .join('')
 
 async function recorded(): Promise<JournalRecord[]> {
-  const records: JournalRecord[] = []
+  const records: SealedRecord[] = []
   for await (const entry of readJournal(folder))
     if (entry.kind === 'record') records.push(entry.record)
-  return records
+  return openAll(records, keys)
 }
 
 beforeEach(async () => {
@@ -86,6 +89,7 @@ beforeEach(async () => {
   received = []
   parts = []
   logged = []
+  keys = []
   const log = (...line: unknown[]): void => void logged.push(JSON.stringify(line))
   issuer = await startIssuer()
   token = await issuer.token()
@@ -93,7 +97,9 @@ beforeEach(async () => {
     const onDisk = await recorded()
     received.push({ url: request.url ?? '', headers: request.headers, onDisk })
     for await (const part of request) {
-      const chunks = (await recorded()).flatMap((one) => (one.kind === 'chunk' ? [one.body] : []))
+      const chunks = (await recorded()).flatMap((one) =>
+        one.kind === 'chunk' && one.body ? [one.body] : [],
+      )
       parts.push({ part: String(part), onDisk: Buffer.concat(chunks).toString() })
     }
     if (request.headers.accept === 'text/event-stream') {
@@ -122,9 +128,18 @@ beforeEach(async () => {
       },
     },
   })
+  const sealer = await testSealer()
   journal = await openJournal({
     folder,
     pep: 'pep-1',
+    seal: {
+      ...sealer,
+      seal(record) {
+        const sealed = sealer.seal(record)
+        if (sealed.key) keys.push(sealed.key)
+        return sealed
+      },
+    },
     max_backlog_bytes: 1e8,
     log,
     now: Date.now,
@@ -284,8 +299,12 @@ test('a tool call in a reply is decided and on disk before it is told, and repla
   expect(reply.stop_reason).toBe('end_turn')
   expect(JSON.stringify(reply)).not.toContain('rm -fr')
   const records = await recorded()
-  expect(records.map((record) => record.kind)).toEqual(['intent', 'decision', 'outcome'])
-  const [intent, decision] = records
+  expect(records.map((record) => record.kind).filter((kind) => kind !== 'chunk')).toEqual([
+    'intent',
+    'decision',
+    'outcome',
+  ])
+  const [intent, decision] = records.filter((record) => record.kind !== 'chunk')
   expect(decision).toMatchObject({ refused: 'denied' })
   if (intent?.kind !== 'intent' || decision?.kind !== 'decision') throw new Error('not in order')
   expect(decision.parent_id).toBe(intent.operation_id)
@@ -329,13 +348,8 @@ test('a body that streams is on disk part by part before the upstream has each',
   await response.text()
   expect(parts.map(({ part }) => part).join('')).toBe('one,two,three')
   for (const { part, onDisk } of parts) expect(onDisk).toContain(part)
-  expect((await recorded()).map((record) => record.kind)).toEqual([
-    'intent',
-    'chunk',
-    'chunk',
-    'chunk',
-    'outcome',
-  ])
+  const kinds = (await recorded()).map((one) => (one.kind === 'chunk' ? one.direction : one.kind))
+  expect(kinds).toEqual(['intent', 'sent', 'sent', 'sent', 'received', 'delivered', 'outcome'])
 })
 
 test('an approval is used up before the record and the forwarding, and once', async () => {
@@ -344,7 +358,7 @@ test('an approval is used up before the record and the forwarding, and once', as
   const approve = { kind: 'approve', approvers: ['p'], count: 1, wait_s: 5, valid_s: 60 } as const
   pdp.decideAs = () =>
     pdp.approval === 'approved'
-      ? { effect: 'allow', approval: { id: 'approval-1' } }
+      ? { effect: 'allow', approval: { id: 'approval-1', approvers: [], approved_ms: 1 } }
       : { effect: 'approve', obligations: [{ ...approve, approvers: ['p'] }] }
   const both = [send(api), send(api)]
   setTimeout(() => (pdp.approval = 'approved'), 100)

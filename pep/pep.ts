@@ -148,7 +148,7 @@ async function openConnections(
     const { body_bytes, idle_timeout_s } = config.pep.limits
     const made = adapter.open(connection.options, {
       ...services,
-      limits: { body_bytes, idle_timeout_s },
+      limits: { body_bytes, idle_timeout_s, recorded_bytes: config.pep.record.max_body_bytes },
     })
     opened.set(name, { ...made, adapter, config: connection, upstream, credential })
   }

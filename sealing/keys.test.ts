@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import type { WrappedKey } from '../pdp/contract/record.ts'
-import { masterKeyConfig, masterKeyOf, openMasterKey } from './master-key.ts'
+import { type MasterKeyConfig, masterKeyOf, openMasterKey, sealingConfig } from './master-key.ts'
 import { createSessionKeys } from './session-keys.ts'
 import { testMaster } from './testing.ts'
 import { createUnwrapper, createWrapper } from './wrapper.ts'
@@ -13,8 +13,14 @@ import { createUnwrapper, createWrapper } from './wrapper.ts'
 const base64 = (fill: number): string => Buffer.alloc(32, fill).toString('base64')
 const env = { FIRST: base64(1), SECOND: base64(2), SHORT: 'c2hvcnQ=' }
 
+function configured(master_key: unknown): MasterKeyConfig {
+  const config = sealingConfig.parse({ master_key }).master_key
+  if (!config) throw new Error('there is none')
+  return config
+}
+
 async function opened(config: unknown) {
-  const key = await openMasterKey(masterKeyConfig.parse(config), env)
+  const key = await openMasterKey(configured(config), env)
   if (!key.ok) throw new Error(key.error)
   return key.value
 }
@@ -55,7 +61,7 @@ describe('a master key', () => {
       [{ env: 'NONE' }, 'set the environment variable NONE'],
       [[{ env: 'FIRST' }, { env: 'FIRST' }], 'the same id'],
     ] as const) {
-      const key = await openMasterKey(masterKeyConfig.parse(config), env)
+      const key = await openMasterKey(configured(config), env)
       expect(key).toMatchObject({ ok: false, error: expect.stringContaining(why) })
       expect(JSON.stringify(key)).not.toContain(env.SHORT)
     }

@@ -34,8 +34,14 @@ const source = z.union([secretSource, service], {
 })
 
 /** One, or several: the first wraps, all unwrap. A key by its source is base64 of 32 bytes. */
-export const masterKeyConfig = z.union([source, z.array(source).min(1).max(16)])
+const masterKeyConfig = z.union([source, z.array(source).min(1).max(16)])
 export type MasterKeyConfig = z.infer<typeof masterKeyConfig>
+
+/** `sealing` of `countersign.yaml`, which both sides read. */
+export const sealingConfig = z.strictObject({
+  /** Default: one in the data folder, made at the first start. */
+  master_key: masterKeyConfig.optional(),
+})
 
 type Env = Readonly<Record<string, string | undefined>>
 

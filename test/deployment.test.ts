@@ -96,6 +96,7 @@ describe('docker-compose.yml', () => {
       services.flatMap(([name, { secrets }]) => (secrets?.includes(secret) ? [name] : []))
     expect(holders('anthropic_api_key')).toEqual(['pep'])
     expect(holders('mask_key')).toEqual(['pep'])
+    expect(holders('master_key').sort()).toEqual(['pdp', 'pep'])
     expect(holders('database_url')).toEqual(['pdp'])
     expect(holders('postgres_password')).toEqual(['postgres'])
     expect(holders('agent_client_secret')).toEqual(['token'])

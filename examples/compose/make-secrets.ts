@@ -24,6 +24,7 @@ const secrets: Readonly<Record<string, string>> = {
   agent_client_secret: process.env['AGENT_CLIENT_SECRET'] ?? '',
   pep_token: randomBytes(32).toString('base64url'),
   mask_key: randomBytes(32).toString('base64'),
+  master_key: randomBytes(32).toString('base64'),
 }
 
 // Nobody else on this host gets into the folder; inside the containers, other users have to read the files.

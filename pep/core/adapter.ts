@@ -9,10 +9,12 @@ import type { Refusal } from './refusal.ts'
 import type { Log } from './services.ts'
 import type { Telemetry } from '../telemetry/telemetry.ts'
 
-/** Bounds that hold for every connection, from `pep.limits`. */
+/** Bounds that hold for every connection, from `pep.limits` and `pep.record`. */
 export type Limits = {
   /** Most bytes of a request body that is read whole. */
   readonly body_bytes: number
+  /** Most bytes that are recorded of one body of an answer. */
+  readonly recorded_bytes: number
   /** Longest silence, and so the longest a client is held, seconds. */
   readonly idle_timeout_s: number
 }

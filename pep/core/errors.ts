@@ -1,9 +1,7 @@
 export type PepErrorCode =
   | 'PEP_CONFIG'
-  /** The journal cannot take a record: disk full, or closed. */
+  /** The journal cannot take a record: disk full, closed, or its backlog is past the bound. */
   | 'PEP_JOURNAL'
-  /** The journal's backlog is past its bound: nothing new is taken, and no part of a body, until more of it is shipped. */
-  | 'PEP_BACKLOG'
   /** A broken invariant of the PEP itself. */
   | 'PEP_INVARIANT'
 

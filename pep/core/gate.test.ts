@@ -45,7 +45,10 @@ const held: Partial<Decision> = {
   effect: 'approve',
   obligations: [{ ...approve, approvers: ['people'] }],
 }
-const released: Partial<Decision> = { effect: 'allow', approval: { id: 'approval-1' } }
+const released: Partial<Decision> = {
+  effect: 'allow',
+  approval: { id: 'approval-1', approvers: [], approved_ms: 1 },
+}
 
 beforeEach(() => {
   events = []

@@ -5,6 +5,7 @@ import type { Call, PdpClient, PdpError } from '../../pdp/contract/client.ts'
 import { STALE_FACTS_RULE } from '../../pdp/contract/client.ts'
 import type { Decision } from '../../pdp/contract/decision.ts'
 import type { ApproveObligation } from '../../pdp/contract/obligation.ts'
+import type { Exchange } from '../../pdp/contract/record.ts'
 import type { ActiveProfile, ExtractionProfile } from '../../pdp/contract/profile.ts'
 import type { DecisionRequest } from '../../pdp/contract/request.ts'
 import { assertNever, err, ok, type Result } from '../../pdp/contract/result.ts'
@@ -230,9 +231,8 @@ export function createGate(parts: GateParts): Gate {
   ): Promise<Result<Permit, Refusal>> {
     const kind = operation.forwards ? 'intent' : 'decision'
     try {
-      const { record_body } = enforcement
-      const kept = { full: operation.exchange.body, masked: body, metadata: undefined }[record_body]
-      await journal.append({ kind, ...described(operation, decided, kept) })
+      const bodies = recordedBodies(operation, enforcement.record_body, body)
+      await journal.append({ kind, ...described(operation, decided, bodies) })
     } catch (error) {
       // Fail closed: what is not on disk is not forwarded.
       log('error', 'journal.append', { operation: operation.id, error: String(error) })
@@ -242,7 +242,11 @@ export function createGate(parts: GateParts): Gate {
         decision_id: decided.decision.id,
       })
     }
-    const id = operation.id
+    const owner = {
+      operation_id: operation.id,
+      session_id: operation.caller.session.id,
+      connection: operation.connection,
+    }
     let closed: Promise<void> | undefined
     return ok(
       issuePermit({
@@ -250,19 +254,16 @@ export function createGate(parts: GateParts): Gate {
         decision: decided.decision,
         enforcement,
         ...(body && { body }),
-        chunk: (offset, body) =>
-          journal.append({
-            kind: 'chunk',
-            operation_id: id,
-            time_ms: now(),
-            offset,
-            body: enforcement.record_body === 'metadata' ? nothing : body,
-          }),
+        accepting: () => journal.accepting,
+        chunk({ body: bytes, ...about }) {
+          const kept = bytes && enforcement.record_body !== 'metadata' ? { body: bytes } : {}
+          return journal.append({ kind: 'chunk', ...owner, time_ms: now(), ...about, ...kept })
+        },
         close: (outcome) => {
           telemetry?.ended(id, outcome)
           return (closed ??= journal.append({
             kind: 'outcome',
-            operation_id: id,
+            ...owner,
             time_ms: now(),
             ...outcome,
           }))
@@ -280,7 +281,7 @@ export function createGate(parts: GateParts): Gate {
     try {
       await journal.append({
         kind: 'decision',
-        ...described(operation, decided, undefined),
+        ...described(operation, decided, {}),
         refused: refusal.code,
       })
     } catch (error) {
@@ -289,12 +290,9 @@ export function createGate(parts: GateParts): Gate {
     return err(refusal)
   }
 
-  function described(
-    operation: Operation,
-    { request, decision }: Decided,
-    body: Uint8Array | undefined,
-  ) {
+  function described(operation: Operation, { request, decision }: Decided, bodies: RecordedBodies) {
     const { body: _, ...exchange } = operation.exchange
+    const { masked, observed } = operation.findings ?? {}
     return {
       operation_id: operation.id,
       ...(operation.parent_id !== undefined && { parent_id: operation.parent_id }),
@@ -302,14 +300,32 @@ export function createGate(parts: GateParts): Gate {
       connection: operation.connection,
       request,
       decision,
-      exchange: body ? { ...exchange, body } : exchange,
+      exchange: { ...exchange, ...bodies },
+      masked: { ...masked },
+      observed: { ...observed },
     }
   }
 
   return { admit, profile }
 }
 
-const nothing = new Uint8Array(0)
+type RecordedBodies = Pick<Exchange, 'body' | 'forwarded' | 'cuts' | 'forwarded_cuts'>
+
+/** @param forwarded what goes upstream; absent when it streams. */
+function recordedBodies(
+  { exchange, cuts }: Operation,
+  mode: Enforcement['record_body'],
+  forwarded: Uint8Array | undefined,
+): RecordedBodies {
+  if (mode === 'metadata') return {}
+  const body = mode === 'full' ? exchange.body : undefined
+  const same = body && forwarded && Buffer.compare(body, forwarded) === 0
+  return {
+    ...(body && { body, ...(cuts && { cuts: cuts(body) }) }),
+    ...(forwarded && !same && { forwarded, ...(cuts && { forwarded_cuts: cuts(forwarded) }) }),
+  }
+}
+
 /** Least time between two questions about one approval. */
 const MIN_STEP_MS = 100
 

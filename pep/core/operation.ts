@@ -6,6 +6,7 @@ import type { Exchange } from '../../pdp/contract/record.ts'
 import type { Result } from '../../pdp/contract/result.ts'
 import type { Action, Context, Resource, Subject } from '../../pdp/contract/request.ts'
 import type { Enforcement } from './enforce.ts'
+import type { Findings } from './masks.ts'
 import type { ObligationSupport } from './obligations.ts'
 import type { Refusal } from './refusal.ts'
 
@@ -38,8 +39,12 @@ export type Operation = {
    * streams. A refusal here also keeps an approval from being used up in vain.
    */
   readonly prepare?: (enforcement: Enforcement) => Result<Uint8Array | undefined, Refusal>
-  /** What the record holds; `body` is dropped or masked as the `record` obligation says. */
+  /** What the record holds; bodies are added as the `record` obligation says. */
   readonly exchange: Exchange
+  /** What `prepare` found in the request, when it masks; counted up to the time of the record. */
+  readonly findings?: Pick<Findings, 'masked' | 'observed'>
+  /** Where a body that is recorded is best cut, so that what repeats is stored once: offsets, ascending. */
+  readonly cuts?: (body: Uint8Array) => number[]
   /** Which obligations this adapter can keep for this operation. Others refuse it. */
   readonly keeps: ObligationSupport
   /** Whether a permit means that something is forwarded upstream (`intent`) or not (`decision`). */

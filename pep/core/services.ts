@@ -4,11 +4,10 @@ import type { JournalRecord } from '../../pdp/contract/record.ts'
 export interface Journal {
   /**
    * Resolves when the record is on disk (fdatasync, group commit).
-   * @throws {PepError} PEP_JOURNAL when it is not: disk full, closed; PEP_BACKLOG when the backlog is past its bound.
-   *   Nothing may then be forwarded.
+   * @throws {PepError} PEP_JOURNAL when it is not: disk full, closed, backlog past the bound. Nothing may then be forwarded.
    */
   append(record: JournalRecord): Promise<void>
-  /** Whether a new operation may start; false past the backlog's bound. Outcomes are still taken. */
+  /** Whether a new operation, or a part of a body, is taken; false past the backlog's bound. Outcomes still are. */
   readonly accepting: boolean
 }
 

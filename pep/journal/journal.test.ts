@@ -250,9 +250,7 @@ test('past the bound nothing new is taken, what runs may end, and below 90 % it 
     while (journal.accepting) await journal.append(intent(`op-${(n += 1)}`, new Uint8Array(500)))
     expect(journal.backlog()).toBeGreaterThanOrEqual(max_backlog_bytes)
     await expect(journal.append(intent('late'))).rejects.toThrow(PepError)
-    await expect(journal.append(chunk('op-1', new Uint8Array(1)))).rejects.toMatchObject({
-      code: 'PEP_BACKLOG',
-    })
+    await expect(journal.append(chunk('op-1', new Uint8Array(1)))).rejects.toThrow('bound')
     await journal.append(outcome('op-1'))
 
     const store = createMemoryStore()

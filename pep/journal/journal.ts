@@ -234,7 +234,7 @@ async function start(
       }
       // What is under way may end; nothing new is begun, and no body grows the backlog further.
       if (backlog.full && (record.kind === 'intent' || record.kind === 'chunk'))
-        return reject('the backlog is past its bound', 'PEP_BACKLOG')
+        return reject('the backlog is past its bound')
       return chain.append(record)
     },
     backlog: () => backlog.bytes,
@@ -278,8 +278,8 @@ function describe(epoch: Epoch, shipper: Shipper | undefined): JournalStatus['ep
   }
 }
 
-function reject(why: string, code: 'PEP_JOURNAL' | 'PEP_BACKLOG' = 'PEP_JOURNAL'): Promise<never> {
-  return Promise.reject(new PepError(code, `the journal takes no records: ${why}`))
+function reject(why: string): Promise<never> {
+  return Promise.reject(new PepError('PEP_JOURNAL', `the journal takes no records: ${why}`))
 }
 
 /** Proves that the folder takes bytes again. @throws whatever the file system says. */

@@ -177,8 +177,8 @@ function line(record: JournalRecord): string {
 function bodies(record: JournalRecord): string[] {
   const body: unknown =
     record.kind === 'intent' || record.kind === 'decision'
-      ? record.exchange.body
-      : record.kind === 'outcome' || record.kind === 'chunk'
+      ? (record.exchange.body ?? record.exchange.forwarded)
+      : record.kind === 'chunk'
         ? record.body
         : undefined
   if (body === undefined) return []

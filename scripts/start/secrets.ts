@@ -1,6 +1,8 @@
 import { randomBytes } from 'node:crypto'
+import { existsSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { type MasterKey, type MasterKeyConfig, openMasterKey } from '../../sealing/master-key.ts'
 import { readSecret, type SecretSource } from '../../server/secret.ts'
 import { keepPrivate } from '../private-file.ts'
 import { StartError } from './config.ts'
@@ -35,6 +37,31 @@ export async function pepToken(
       `the decision service asks for a token: name it under pep.pdp.token, or copy its pep-token file to ${tokenFile(folder)}`,
     )
   return kept.trim()
+}
+
+const masterKeyFile = (folder: string): string => join(folder, 'master-key')
+
+/**
+ * What the keys of recorded content are wrapped by: where `sealing.master_key` says, else one of this folder, made at the
+ * first start and kept 0600.
+ * @param role a split-off enforcement point makes none: what it sealed under a key of its own, nobody could read.
+ */
+export async function masterKey(
+  config: MasterKeyConfig | undefined,
+  role: 'pdp' | 'pep' | undefined,
+  folder: string,
+  env: Env,
+): Promise<MasterKey> {
+  const path = masterKeyFile(folder)
+  if (!config && role === 'pep' && !existsSync(path))
+    throw new StartError(
+      `what is recorded is sealed under a master key that the decision service has too: name it under sealing.master_key, or copy its master-key file to ${path}`,
+    )
+  const make = (): Promise<string> => Promise.resolve(randomBytes(32).toString('base64'))
+  if (!config) await keepPrivate(path, make)
+  const key = await openMasterKey(config ?? { file: path }, env)
+  if (!key.ok) throw new StartError(`sealing.master_key: ${key.error}`)
+  return key.value
 }
 
 const MIN_KEY_BYTES = 32

@@ -9,9 +9,13 @@ import { createPdpMetrics } from '../../pdp/metrics.ts'
 import { createPdp, type Pdp } from '../../pdp/pdp.ts'
 import { openStore } from '../../pdp/store/open.ts'
 import { type LocalJournal, openJournal } from '../../pep/journal/journal.ts'
+import { recordLife } from '../../pep/journal/life.ts'
 import { createJournalMetrics } from '../../pep/journal/metrics.ts'
 import { createHttpPdpClient } from '../../pep/pdp-client.ts'
 import { createPep, type Pep } from '../../pep/pep.ts'
+import type { MasterKey } from '../../sealing/master-key.ts'
+import { createSealer } from '../../sealing/sealer.ts'
+import { createWrapper, type Wrapper } from '../../sealing/wrapper.ts'
 import { lockFolder } from '../../server/lock.ts'
 import type { Log } from '../../server/log.ts'
 import { agentIssuer, DEMO_CLIENT_FILE, type DevIssuer, startDevIssuer } from '../dev/issuer.ts'
@@ -20,7 +24,7 @@ import { clientCredentialsToken } from '../tokens.ts'
 import { type Configuration, loadConfiguration, StartError, within } from './config.ts'
 import { startDecisionLog } from './decision-log.ts'
 import { candidatePolicies, livePolicies } from './policies.ts'
-import { maskKey, ownPepToken, pepToken, required } from './secrets.ts'
+import { maskKey, masterKey, ownPepToken, pepToken, required } from './secrets.ts'
 import { startStandIns } from './stand-ins.ts'
 
 type Env = Readonly<Record<string, string | undefined>>
@@ -92,6 +96,7 @@ async function startAll(
     closers.push(lockFolder(folder, `${part}.lock`).release)
   const issuer = await developmentIssuer(options, configuration, folder)
   if (issuer) closers.push(issuer.close)
+  const master = await masterKey(configuration.pep.sealing.master_key, role, folder, options.env)
 
   const pdp =
     role === 'pep' ? undefined : await startPdp(options, configuration, folder, issuer, closers)
@@ -99,7 +104,16 @@ async function startAll(
   const pep =
     role === 'pdp'
       ? undefined
-      : await startPep(options, configuration, folder, issuer, pdp?.pdp.client, closers, stand_ins)
+      : await startPep(
+          options,
+          configuration,
+          folder,
+          issuer,
+          master,
+          pdp?.pdp.client,
+          closers,
+          stand_ins,
+        )
   return {
     urls: {
       ...(pep && { pep: pep.url }),
@@ -218,6 +232,7 @@ async function startPep(
   { pep: configured, base }: Configuration,
   folder: string,
   issuer: DevIssuer | undefined,
+  master: MasterKey,
   local: PdpClient | undefined,
   closers: (() => Promise<unknown> | void)[],
   stand_ins: Record<string, RunningStandIn>,
@@ -236,10 +251,13 @@ async function startPep(
     : started.config
   const pdp = local ?? (await remotePdp(options, config.pep, folder, closers))
   const registry = new Registry()
-  const journal = await openedJournal(config.pep, base, folder, registry, log)
+  const journal = await openedJournal(config.pep, base, folder, registry, master, log)
   closers.push(journal.close)
   const shipper = journal.ship(pdp)
   closers.push(() => shipper.drained(AbortSignal.timeout(DRAIN_MS)))
+  const { heartbeat_ms } = config.pep.journal
+  const life = await recordLife(journal, { heartbeat_ms, now: Date.now, log })
+  closers.push(() => life.end())
   const pep = await createPep(config, {
     pdp,
     journal,
@@ -290,6 +308,7 @@ async function openedJournal(
   base: string,
   folder: string,
   registry: Registry,
+  master: MasterKey,
   log: Log,
 ): Promise<LocalJournal> {
   let journal: LocalJournal | undefined
@@ -298,9 +317,17 @@ async function openedJournal(
     folder: configured === DEFAULT_JOURNAL ? join(folder, 'journal') : within(base, configured),
     pep: name,
     max_backlog_bytes,
+    seal: createSealer({ wrapper: await usableWrapper(master), now: Date.now }),
     log,
     now: Date.now,
     metrics,
   })
   return journal
+}
+
+/** A key service that does not answer now is found out before anything is recorded, not at the first request. */
+function usableWrapper(master: MasterKey): Promise<Wrapper> {
+  return createWrapper(master).catch((error: unknown) => {
+    throw new StartError(`sealing.master_key: ${error instanceof Error ? error.message : ''}`)
+  })
 }

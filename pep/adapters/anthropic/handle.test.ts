@@ -91,7 +91,7 @@ describe('the official SDK', () => {
     ])
     expect(final.stop_reason).toBe('tool_use')
     expect(final.content[6]).toMatchObject({ name: 'Bash', input: { command: 'ls -la' } })
-    expect(gateway.events).toEqual(['intent', 'upstream', 'decision', 'outcome'])
+    expect(gateway.events).toEqual(['intent', 'upstream', 'decision', 'chunk', 'chunk', 'outcome'])
   })
 
   test('sees an address that is split over deltas masked', async () => {
@@ -243,7 +243,7 @@ describe('what is forwarded', () => {
     expect(gateway.forwarded[0]?.body.toString()).toContain('I am [REDACTED:email]')
     const [intent] = gateway.records
     expect(
-      intent?.kind === 'intent' && Buffer.from(intent.exchange.body ?? []).toString(),
+      intent?.kind === 'intent' && Buffer.from(intent.exchange.forwarded ?? []).toString(),
     ).toContain('[REDACTED:email]')
   })
 
@@ -351,7 +351,7 @@ describe('the credential and other secrets', () => {
     expect(JSON.stringify(gateway.records).includes(KEY)).toBe(false)
     expect(
       Buffer.concat(
-        gateway.records.flatMap((one) => (one.kind === 'outcome' && one.body ? [one.body] : [])),
+        gateway.records.flatMap((one) => (one.kind === 'chunk' && one.body ? [one.body] : [])),
       ).includes(KEY),
     ).toBe(false)
   })
@@ -414,7 +414,7 @@ describe('time and failure', () => {
     for await (const event of await sdk().messages.create({ ...asked, stream: true })) {
       if (event.type === 'message_stop') seen.push([...gateway.events])
     }
-    expect(seen).toEqual([['intent', 'upstream', 'outcome']])
+    expect(seen).toEqual([['intent', 'upstream', 'chunk', 'chunk', 'outcome']])
   })
 
   test('when the outcome cannot be recorded the client does not see the end', async () => {

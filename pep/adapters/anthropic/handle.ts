@@ -17,6 +17,7 @@ import {
   parseMessages,
 } from './describe.ts'
 import type { AnthropicParts } from './parts.ts'
+import { messageCuts } from './message-cuts.ts'
 import { refusalAnswer } from './refuse.ts'
 import { maskRequest } from './request-mask.ts'
 import { respond } from './respond.ts'
@@ -61,6 +62,7 @@ async function serve(parts: AnthropicParts, exchange: HttpExchange): Promise<Ref
   const described = describe(parts, exchange, route, asked.value)
   const admitted = await parts.gate.admit({
     ...described,
+    findings,
     extract(current) {
       profile = current
       facts = described.extract(current)
@@ -161,7 +163,9 @@ function describe(
       body,
     },
   }
-  return parsed ? messagesOperation(route, parsed, about) : modelsOperation(route, about)
+  return parsed
+    ? { ...messagesOperation(route, parsed, about), cuts: messageCuts }
+    : modelsOperation(route, about)
 }
 
 /** The body to forward: the bytes that came, with text masked in place where policy asks for it. */

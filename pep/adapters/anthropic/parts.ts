@@ -7,7 +7,7 @@ import type { Extraction } from './extraction.ts'
 import type { Route } from './route.ts'
 
 /** What the adapter needs for one connection. */
-export type AnthropicParts = Omit<ConnectionServices, 'now'> & {
+export type AnthropicParts = ConnectionServices & {
   readonly extraction: Extraction
   /** Most bytes of an answer that is read whole. */
   readonly maxAnswerBytes: number

@@ -19,8 +19,8 @@ const MAX_EVENT_BYTES = 16 * 1024 * 1024
 export type StreamParts = ReplyParts & {
   /** Sends bytes to the client, in order; resolves when more may follow. */
   readonly write: (bytes: Buffer) => Promise<void>
-  /** Puts the outcome on record; awaited before the terminal event goes out. */
-  readonly record: (outcome: StreamOutcome) => Promise<void>
+  /** Puts the outcome on record, and the bytes that are sent once it is; awaited before the terminal event goes out. */
+  readonly record: (outcome: StreamOutcome, last: Buffer) => Promise<void>
   /** Named in the notice of a cut. */
   readonly decision_id: string
   /** Most bytes of one tool call's input. */
@@ -103,16 +103,21 @@ export function createReplyStream(parts: StreamParts): ReplyStream {
         return messageDelta(event, frame)
       case 'message_stop':
         if (open.size > 0) throw new ReplyCut('the message ended inside a block')
-        await parts.record({ result: 'completed' })
-        ended = true
-        return send(masked(event, frame))
+        return finish({ result: 'completed' }, masked(event, frame))
       case 'error':
-        await parts.record({ result: 'failed', reason: 'the upstream reported an error' })
-        ended = true
-        return send(masked(event, frame))
+        return finish(
+          { result: 'failed', reason: 'the upstream reported an error' },
+          masked(event, frame),
+        )
       default:
         return type === 'ping' ? send(masked(event, frame)) : send(unknown(frame))
     }
+  }
+
+  async function finish(outcome: StreamOutcome, last: Buffer): Promise<void> {
+    await parts.record(outcome, last)
+    ended = true
+    return send(last)
   }
 
   /** No text follows. */
@@ -223,9 +228,10 @@ export function createReplyStream(parts: StreamParts): ReplyStream {
       block.run?.tally()
     }
     waiting?.tally()
-    await parts.record({ result: 'cut', reason })
     const notice = `[Countersign cut this reply: ${reason} (decision ${parts.decision_id}).]`
-    await send(Buffer.concat(closing(notice)))
+    const last = Buffer.concat(closing(notice))
+    await parts.record({ result: 'cut', reason }, last)
+    await send(last)
   }
 
   function closing(notice: string): Buffer[] {
@@ -256,10 +262,10 @@ export function createReplyStream(parts: StreamParts): ReplyStream {
       // Half an event at the end is not forwarded: no reader would dispatch it.
       decoder.end()
       if (!ended)
-        await parts.record({
-          result: 'failed',
-          reason: 'the upstream ended in the middle of its answer',
-        })
+        await parts.record(
+          { result: 'failed', reason: 'the upstream ended in the middle of its answer' },
+          Buffer.alloc(0),
+        )
       return ended
     },
     get started() {

@@ -1,12 +1,12 @@
 import { cut, write } from '../../core/exchange.ts'
 import { type Header, headerOf, type RawHeaders, returnedHeaders } from '../../core/headers.ts'
 import type { Outcome } from '../../core/permit.ts'
+import { Recording } from '../../core/recording.ts'
 import type { Refusal } from '../../core/refusal.ts'
 import { parseStrict } from '../../facts/json-text.ts'
 import { decoderOf } from '../../upstream/decode.ts'
 import type { UpstreamResponse } from '../../upstream/upstream.ts'
 import type { Handling } from './parts.ts'
-import { Recording } from './recording.ts'
 import {
   type MaskingParts,
   maskJson,
@@ -82,7 +82,14 @@ export async function respond(
     ...(observe && { observe }),
   }
   const decode = decoderOf(headerOf(response.headers, 'content-encoding'))
-  const recording = new Recording(enforcement.record_body, masking.mask.literalBytes())
+  const recording = new Recording({
+    permit,
+    redact: masking.mask.literalBytes(),
+    // Tool calls may be refused in it, and tokens replaced, whatever is masked.
+    altering: true,
+    limit_bytes: parts.limits.recorded_bytes,
+    now: parts.now,
+  })
   const headers = headersOut(reply, response.headers)
   const answering: Answering = {
     ...handling,
@@ -114,6 +121,7 @@ export async function respond(
 async function stream(answering: Answering): Promise<Refusal | undefined> {
   const { exchange, status, headers, body, reply, recording, permit, parts } = answering
   let begun = false
+  let closed = false
   const replying = createReplyStream({
     ...reply,
     decision_id: permit.decision.id,
@@ -121,10 +129,15 @@ async function stream(answering: Answering): Promise<Refusal | undefined> {
     async write(bytes) {
       if (!begun) exchange.outgoing.writeHead(status, headers.flat())
       begun = true
-      recording.delivered(bytes)
+      if (!closed) recording.delivered(bytes)
+      await recording.room()
       await write(exchange, bytes)
     },
-    record: (outcome) => answering.close(outcome),
+    record(outcome, last) {
+      closed = true
+      recording.delivered(last)
+      return answering.close(outcome)
+    },
   })
   try {
     for await (const bytes of body) {
@@ -152,6 +165,7 @@ async function whole(answering: Answering, type: string): Promise<Refusal | unde
   const pieces: Uint8Array[] = []
   for await (const bytes of answering.body) {
     recording.received(bytes)
+    await recording.room()
     pieces.push(bytes)
     if (recording.bytesIn > parts.maxAnswerBytes)
       return refuseAnswer(answering, 'the answer is too long')
@@ -215,7 +229,7 @@ async function refuseAnswer(answering: Answering, message: string): Promise<Refu
 }
 
 function closing(
-  { permit, parts, findings }: Handling,
+  { parts, findings }: Handling,
   status: number,
   headers: readonly Header[],
   recording: Recording,
@@ -233,15 +247,12 @@ function closing(
   return (outcome) => {
     if (closed) return closed
     count(outcome.result)
-    closed = permit.close({
+    closed = recording.close({
       ...outcome,
       status,
       headers: headers.map(([name, value]): [string, string] => [name, value]),
-      bytes_in: recording.bytesIn,
-      bytes_out: recording.bytesOut,
       masked: findings.masked,
       observed: findings.observed,
-      ...recording.body,
     })
     return closed
   }

@@ -121,8 +121,9 @@ export async function startGateway(
     },
     masks: createMasks(new Uint8Array(32).fill(7)),
     metrics: createMetrics(new Registry()),
-    limits: { body_bytes: 1024 * 1024, idle_timeout_s: 30 },
+    limits: { body_bytes: 1024 * 1024, idle_timeout_s: 30, recorded_bytes: 16 * 1024 * 1024 },
     log: () => undefined,
+    now: Date.now,
     maxAnswerBytes: 4 * 1024 * 1024,
     maxInputBytes: 1024 * 1024,
   }
@@ -160,7 +161,7 @@ function client(
       ...(approved && {
         effect: 'allow' as const,
         obligations: given.obligations.filter((o) => o.kind !== 'approve'),
-        approval: { id: 'approval-1' },
+        approval: { id: 'approval-1', approvers: [], approved_ms: 1 },
       }),
       id: randomUUID() as string as DecisionId,
       revision: REVISION,

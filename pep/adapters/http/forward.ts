@@ -1,6 +1,6 @@
 import { declaredLength, type HttpExchange, wantBody } from '../../core/exchange.ts'
 import type { Masking } from '../../core/masks.ts'
-import type { Permit } from '../../core/permit.ts'
+import type { Chunk, Permit } from '../../core/permit.ts'
 import type { Refusal } from '../../core/refusal.ts'
 import type { UpstreamRequest } from '../../upstream/upstream.ts'
 import { type Ending, finish, tooLate } from './outcome.ts'
@@ -54,11 +54,16 @@ class Upload implements AsyncIterable<Uint8Array> {
   readonly #exchange: HttpExchange
   readonly #permit: Permit
   readonly #limit: number
+  readonly #now: () => number
+  /** Nothing is masked in it, so what is forwarded is what was sent; `masked` keeps only the first. */
+  readonly #direction: Chunk['direction']
 
   constructor({ exchange, permit, parts }: Handling) {
     this.#exchange = exchange
     this.#permit = permit
     this.#limit = parts.maxStreamBytes
+    this.#now = parts.now
+    this.#direction = permit.enforcement.record_body === 'masked' ? 'forwarded' : 'sent'
   }
 
   async *[Symbol.asyncIterator](): AsyncGenerator<Uint8Array> {
@@ -70,7 +75,12 @@ class Upload implements AsyncIterable<Uint8Array> {
       if (offset + chunk.length > this.#limit)
         this.#fail({ code: 'too_large', message: `the body is larger than ${this.#limit} bytes` })
       try {
-        await this.#permit.chunk(offset, chunk)
+        await this.#permit.chunk({
+          direction: this.#direction,
+          offset,
+          pieces: [[this.#now(), chunk.length]],
+          body: chunk,
+        })
       } catch (error) {
         // Fail closed: what is not on disk is not forwarded. The upstream sees a body that breaks off.
         this.#fail({ code: 'record_unavailable', message: 'the record cannot be written' }, error)

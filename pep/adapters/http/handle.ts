@@ -47,6 +47,7 @@ async function serve(parts: HttpParts, exchange: HttpExchange): Promise<Refusal 
   })
   const admitted = await parts.gate.admit({
     ...operation,
+    findings,
     extract: (current) => {
       profile = current
       return operation.extract(current)

@@ -57,8 +57,9 @@ describe('an allowed request', () => {
   test('is on record before it is forwarded, and its outcome before its end is seen', async () => {
     const response = await call('/things', json({ a: 1 }))
     await response.text()
-    expect(bench.events).toEqual(['decide', 'intent', 'upstream', 'outcome'])
-    const [intent, outcome] = bench.journal.records
+    expect(bench.events).toEqual(['decide', 'intent', 'upstream', 'chunk', 'outcome'])
+    const [intent, chunk, outcome] = bench.journal.records
+    expect(chunk).toMatchObject({ direction: 'delivered', offset: 0 })
     expect(intent).toMatchObject({
       kind: 'intent',
       connection: 'api',
@@ -277,7 +278,7 @@ describe('approvals', () => {
   beforeEach(() => {
     bench.pdp.decideAs = (): Verdict =>
       bench.pdp.approval === 'approved'
-        ? { effect: 'allow', approval: { id: 'approval-1' } }
+        ? { effect: 'allow', approval: { id: 'approval-1', approvers: [], approved_ms: 1 } }
         : { effect: 'approve', obligations: [approve] }
   })
 
@@ -287,7 +288,15 @@ describe('approvals', () => {
     }, 50)
     const response = await call('/x', { method: 'DELETE' })
     expect(response.status).toBe(200)
-    expect(bench.events).toEqual(['decide', 'decide', 'use', 'intent', 'upstream', 'outcome'])
+    expect(bench.events).toEqual([
+      'decide',
+      'decide',
+      'use',
+      'intent',
+      'upstream',
+      'chunk',
+      'outcome',
+    ])
   })
 
   test('denied is a 403', async () => {
@@ -562,27 +571,31 @@ describe('the record', () => {
     const bodies = async (body: 'full' | 'masked' | 'metadata') => {
       bench.pdp.decideAs = () => ({
         effect: 'allow',
-        obligations: [maskEmail, { kind: 'record', body }],
+        obligations: [maskEmail, { ...maskEmail, where: 'request' }, { kind: 'record', body }],
       })
       bench.upstream = (_, response) =>
         void response
           .writeHead(200, { 'content-type': 'application/json' })
           .end(JSON.stringify({ to: EMAIL, key: KEY }))
-      await (await call('/x', json({ mine: 1 }))).text()
-      const [intent, outcome] = bench.journal.records.slice(-2)
-      if (intent?.kind !== 'intent' || outcome?.kind !== 'outcome') throw new Error('unexpected')
+      await (await call('/x', json({ mine: EMAIL }))).text()
+      const records = bench.journal.records.splice(0)
+      const [intent] = records
+      if (intent?.kind !== 'intent' || records.at(-1)?.kind !== 'outcome')
+        throw new Error('unexpected')
       const text = (bytes?: Uint8Array) => bytes && Buffer.from(bytes).toString()
-      return [text(intent.exchange.body), text(outcome.body)]
+      const chunks = records.filter((record) => record.kind === 'chunk')
+      return {
+        ...(intent.exchange.body && { body: text(intent.exchange.body) }),
+        ...(intent.exchange.forwarded && { forwarded: text(intent.exchange.forwarded) }),
+        ...Object.fromEntries(chunks.map((one) => [one.direction, text(one.body)])),
+      }
     }
-    expect(await bodies('full')).toEqual([
-      '{"mine":1}',
-      JSON.stringify({ to: EMAIL, key: '[REDACTED:credential]' }),
-    ])
-    expect(await bodies('masked')).toEqual([
-      '{"mine":1}',
-      JSON.stringify({ to: '[REDACTED:email]', key: '[REDACTED:credential]' }),
-    ])
-    expect(await bodies('metadata')).toEqual([undefined, undefined])
+    const received = JSON.stringify({ to: EMAIL, key: '[REDACTED:credential]' })
+    const delivered = JSON.stringify({ to: '[REDACTED:email]', key: '[REDACTED:credential]' })
+    const masked = { forwarded: '{"mine":"[REDACTED:email]"}', delivered }
+    expect(await bodies('full')).toEqual({ body: `{"mine":"${EMAIL}"}`, ...masked, received })
+    expect(await bodies('masked')).toEqual(masked)
+    expect(await bodies('metadata')).toEqual({})
   })
 
   test('an outcome that cannot be recorded keeps the answer back', async () => {

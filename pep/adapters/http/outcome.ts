@@ -1,7 +1,7 @@
 import type { Outcome } from '../../core/permit.ts'
+import type { Recording } from '../../core/recording.ts'
 import type { Refusal } from '../../core/refusal.ts'
 import type { Handling } from './parts.ts'
-import type { Recording } from './recording.ts'
 
 /** How an operation ended, before what was counted is added. */
 export type Ending = Pick<Outcome, 'result' | 'reason' | 'status' | 'headers'> & {
@@ -32,14 +32,8 @@ export async function finish(
       parts.metrics.findings.inc({ connection, detector, effect }, counts[detector])
   }
   try {
-    await permit.close({
-      ...ending,
-      bytes_in: recording?.bytesIn ?? 0,
-      bytes_out: recording?.bytesOut ?? 0,
-      masked,
-      observed,
-      ...recording?.end(),
-    })
+    const counted = { ...ending, masked, observed }
+    await (recording?.close(counted) ?? permit.close({ ...counted, bytes_in: 0, bytes_out: 0 }))
     return undefined
   } catch (error) {
     parts.log('error', 'journal.append', { operation: permit.operation.id, error: String(error) })

@@ -2,6 +2,7 @@ import { cut, write } from '../../core/exchange.ts'
 import { type Header, headerOf } from '../../core/headers.ts'
 import type { Masking } from '../../core/masks.ts'
 import type { Outcome } from '../../core/permit.ts'
+import { Recording } from '../../core/recording.ts'
 import type { Refusal } from '../../core/refusal.ts'
 import { PepMaskError } from '../../mask/errors.ts'
 import type { ByteMasker } from '../../mask/bytes.ts'
@@ -11,7 +12,6 @@ import { recordedHeaders } from './describe.ts'
 import { type Inspector, inspectorOf } from './inspector.ts'
 import { finish, tooLate } from './outcome.ts'
 import type { Handling } from './parts.ts'
-import { Recording } from './recording.ts'
 import { clientHeaders, maskHeaders } from './return-headers.ts'
 
 type Responding = Handling & {
@@ -42,7 +42,14 @@ export async function respond(responding: Responding): Promise<Refusal | undefin
   const { response, masking, permit, exchange, parts } = responding
   const raw = response.headers
   const { active } = masking.mask
-  const recording = new Recording(permit.enforcement.record_body, masking)
+  const recording = new Recording({
+    permit,
+    redact: masking.mask.literalBytes(),
+    // Without rules all that is taken out is the credential, from both.
+    altering: masking.ruled,
+    limit_bytes: parts.limits.recorded_bytes,
+    now: parts.now,
+  })
   // Not asked for, and nothing here undoes it: `gzip, chunked`.
   const coded = (headerOf(raw, 'transfer-encoding') ?? 'chunked').trim().toLowerCase() !== 'chunked'
   const decode = !active
@@ -132,6 +139,7 @@ async function inOne(answering: Answering): Promise<Refusal | undefined> {
     recording.received(chunk)
     checkSize(answering, recording.bytesIn)
     chunks.push(chunk)
+    await recording.room()
   }
   const [first] = chunks
   const body = chunks.length === 1 && first ? first : Buffer.concat(chunks)
@@ -182,6 +190,7 @@ async function streamed(answering: Answering): Promise<Refusal | undefined> {
     begin()
     const out = masker.push(bytes)
     recording.delivered(out)
+    await recording.room()
     await write(exchange, out)
     if (exchange.signal.aborted) throw new Error('the client went away')
   }
