@@ -1,15 +1,12 @@
-import { createHmac } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { PdpMetrics } from '../metrics.ts'
 import type { Log } from '../../server/log.ts'
 import type { ApprovalRow } from '../store/store.ts'
+import { postSigned, type WebhookTarget } from '../webhook/signed-post.ts'
 
-export type WebhookOptions = {
-  readonly url: string
-  readonly secret: string
+export type WebhookOptions = WebhookTarget & {
   readonly log: Log
   readonly metrics: Pick<PdpMetrics, 'webhooks'>
-  readonly now: () => number
   /** First wait before a delivery is tried again, milliseconds; doubles. */
   readonly retry_ms?: number
 }
@@ -21,14 +18,12 @@ export type Webhook = {
 }
 
 const TRIES = 6
-const TIMEOUT_MS = 10_000
 /** Deliveries that wait; past it the oldest goes, and `approvals list` still has it. */
 const MOST_WAITING = 1000
 
 /**
  * Tells a URL of each new approval: who asks for what kind of action where, never the action's content, which
- * approvers read after they logged in. `countersign-signature: t=<seconds>,v1=<hex>` is HMAC-SHA256 over
- * `<seconds>.<body>`; receivers refuse old times and compare in constant time.
+ * approvers read after they logged in. Signed, see `postSigned`.
  */
 export function createWebhook(options: WebhookOptions): Webhook {
   const { log, metrics } = options
@@ -44,14 +39,18 @@ export function createWebhook(options: WebhookOptions): Webhook {
   async function deliver(row: ApprovalRow): Promise<void> {
     const body = JSON.stringify(eventOf(row))
     for (let attempt = 1; attempt <= TRIES && !ending.signal.aborted; attempt += 1) {
-      const problem = await post(options, body, ending.signal)
-      if (problem === undefined) {
+      const refused = await postSigned(options, body, ending.signal)
+      if (refused === undefined) {
         metrics.webhooks.inc({ result: 'sent' })
         return
       }
       const last = attempt === TRIES
       metrics.webhooks.inc({ result: last ? 'given_up' : 'retried' })
-      log(last ? 'error' : 'warn', 'webhook.failed', { approval: row.id, attempt, problem })
+      log(last ? 'error' : 'warn', 'webhook.failed', {
+        approval: row.id,
+        attempt,
+        problem: refused.problem,
+      })
       const wait = (options.retry_ms ?? 1000) * 2 ** (attempt - 1)
       if (!last) await sleep(wait, undefined, { signal: ending.signal, ref: false }).catch(() => {})
     }
@@ -86,31 +85,5 @@ function eventOf(row: ApprovalRow): Record<string, unknown> {
     approvers: row.approvers,
     count: row.count,
     expires_ms: row.expires_ms,
-  }
-}
-
-/** @returns what went wrong, or `undefined`. */
-async function post(
-  { url, secret, now }: WebhookOptions,
-  body: string,
-  ending: AbortSignal,
-): Promise<string | undefined> {
-  const seconds = Math.floor(now() / 1000)
-  const signature = createHmac('sha256', secret).update(`${seconds}.${body}`).digest('hex')
-  try {
-    const response = await fetch(url, {
-      method: 'POST',
-      redirect: 'error',
-      headers: {
-        'content-type': 'application/json',
-        'countersign-signature': `t=${seconds},v1=${signature}`,
-      },
-      body,
-      signal: AbortSignal.any([ending, AbortSignal.timeout(TIMEOUT_MS)]),
-    })
-    await response.body?.cancel()
-    return response.ok ? undefined : `status ${response.status}`
-  } catch (error) {
-    return error instanceof Error ? error.message : 'failed'
   }
 }
