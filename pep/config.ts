@@ -5,6 +5,7 @@ import { PepError } from './core/errors.ts'
 import { credentialConfig } from './credentials/open-credential.ts'
 import { isLoopback, listener } from '../server/address.ts'
 import { secretSource } from '../server/secret.ts'
+import { telemetryConfig } from './telemetry/config.ts'
 
 /** `countersign.yaml` as the enforcement point reads it. Every key is optional where a default is right. */
 
@@ -44,6 +45,8 @@ const pep = z.strictObject({
       deadline_ms: z.int().positive().max(60_000).default(2000),
     })
     .prefault({}),
+  /** Where traces of operations go. Default: nowhere. */
+  telemetry: telemetryConfig.optional(),
   /** Key of `hash` and `token` masks, base64, ≥ 32 bytes; the same in every instance. Default: one kept in `.countersign/`. */
   mask_key: secretSource.optional(),
 })

@@ -17,6 +17,8 @@ import { createRouter } from './core/router.ts'
 import type { Journal, Log } from './core/services.ts'
 import { noCredential, openCredential } from './credentials/open-credential.ts'
 import type { Credential } from './credentials/credential.ts'
+import { openTelemetry } from './telemetry/open.ts'
+import type { Telemetry } from './telemetry/telemetry.ts'
 import { createUpstream, type Upstream } from './upstream/upstream.ts'
 
 /** What an enforcement point is made of; whoever starts the process passes it in. */
@@ -71,7 +73,8 @@ export async function createPep(config: PepConfig, parts: PepParts): Promise<Pep
   const registry = parts.registry ?? new Registry()
   const metrics = createMetrics(registry)
   const verifier = createVerifier(config.identity.issuers, parts)
-  const connections = await openConnections(config, parts, metrics)
+  const telemetry = await telemetryOf(config, parts, registry)
+  const connections = await openConnections(config, parts, metrics, telemetry)
   await verifier.tried
   const route = createRouter({
     connections: new Map(
@@ -102,18 +105,36 @@ export async function createPep(config: PepConfig, parts: PepParts): Promise<Pep
         await close?.()
         await upstream.close()
       }
+      await telemetry?.close()
     },
   }
+}
+
+function telemetryOf(
+  config: PepConfig,
+  { env, log, now = Date.now }: PepParts,
+  registry: Registry,
+): Promise<Telemetry | undefined> {
+  const connections = Object.entries(config.connections)
+  return openTelemetry(config.pep.telemetry, {
+    pep: config.pep.name,
+    upstreams: new Map(connections.map(([name, { upstream }]) => [name, upstream])),
+    registry,
+    env,
+    log,
+    now,
+  })
 }
 
 async function openConnections(
   config: PepConfig,
   parts: PepParts,
   metrics: Metrics,
+  telemetry: Telemetry | undefined,
 ): Promise<ReadonlyMap<string, Opened>> {
   const { log, env, now = Date.now, pdp, journal } = parts
   const { deadline_ms } = config.pep.pdp
-  const gate = createGate({ pdp, journal, log, now, deadline_ms })
+  const gate = createGate({ pdp, journal, log, now, deadline_ms, telemetry })
   const masks = createMasks(parts.maskKey)
   const opened = new Map<string, Opened>()
   for (const [name, connection] of Object.entries(config.connections)) {
@@ -123,7 +144,7 @@ async function openConnections(
     const credential = connection.credential
       ? await openCredential(connection.credential, { connection: name, env, log, now })
       : noCredential
-    const services = { name, gate, upstream, credential, masks, metrics, log, now }
+    const services = { name, gate, upstream, credential, masks, metrics, telemetry, log, now }
     const { body_bytes, idle_timeout_s } = config.pep.limits
     const made = adapter.open(connection.options, {
       ...services,

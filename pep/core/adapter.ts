@@ -7,6 +7,7 @@ import type { Masks } from './masks.ts'
 import type { Metrics } from './metrics.ts'
 import type { Refusal } from './refusal.ts'
 import type { Log } from './services.ts'
+import type { Telemetry } from '../telemetry/telemetry.ts'
 
 /** Bounds that hold for every connection, from `pep.limits`. */
 export type Limits = {
@@ -25,6 +26,7 @@ export type ConnectionServices = {
   readonly credential: Credential
   readonly masks: Masks
   readonly metrics: Metrics
+  readonly telemetry?: Telemetry | undefined
   readonly limits: Limits
   readonly log: Log
   readonly now: () => number

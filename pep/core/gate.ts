@@ -14,6 +14,7 @@ import type { Operation } from './operation.ts'
 import { issuePermit, type Permit } from './permit.ts'
 import type { Refusal } from './refusal.ts'
 import type { Journal, Log } from './services.ts'
+import type { Telemetry } from '../telemetry/telemetry.ts'
 
 export type GateParts = {
   readonly pdp: PdpClient
@@ -22,6 +23,8 @@ export type GateParts = {
   readonly now: () => number
   /** Longest wait for one answer of the PDP, milliseconds. */
   readonly deadline_ms: number
+  /** Is told of every operation; nothing depends on it. */
+  readonly telemetry?: Telemetry | undefined
 }
 
 export type Gate = {
@@ -38,7 +41,7 @@ type Decided = {
 }
 
 export function createGate(parts: GateParts): Gate {
-  const { pdp, journal, log, now } = parts
+  const { pdp, journal, log, now, telemetry } = parts
   let active: ActiveProfile | undefined
 
   const call = (signal: AbortSignal, more_ms = 0): Call => ({
@@ -73,7 +76,10 @@ export function createGate(parts: GateParts): Gate {
       const decision = answer.value[0]
       if (!decision) return err(unavailable({ code: 'PDP_BAD_ANSWER', message: 'no decision' }))
       const stale = decision.effect === 'deny' && decision.reasons[0]?.rule === STALE_FACTS_RULE
-      if (!stale || attempt > 0) return ok({ request, decision, action })
+      if (!stale || attempt > 0) {
+        telemetry?.decided(operation.id, decision, request.context.facts)
+        return ok({ request, decision, action })
+      }
       active = undefined
     }
   }
@@ -97,6 +103,7 @@ export function createGate(parts: GateParts): Gate {
     )
     if (!demanded.ok) return err({ ...unavailable(demanded.error), ...about })
     let status = demanded.value
+    telemetry?.held(operation.id, status)
     const refuse = (code: Refusal['code'], message: string): Result<never, Refusal> =>
       err({ code, message, ...about, approval_id: status.id })
 
@@ -125,6 +132,7 @@ export function createGate(parts: GateParts): Gate {
       clearInterval(beat)
     }
 
+    if (status !== demanded.value) telemetry?.held(operation.id, status)
     switch (status.state) {
       case 'approved':
         return decide(operation) // the same request again: only the PDP can turn it into an allow
@@ -140,6 +148,14 @@ export function createGate(parts: GateParts): Gate {
   }
 
   async function admit(operation: Operation): Promise<Result<Permit, Refusal>> {
+    telemetry?.begin(operation)
+    const admitted = await admitSafely(operation)
+    if (!admitted.ok) telemetry?.refused(operation.id, admitted.error)
+    else if (!operation.forwards) telemetry?.ended(operation.id)
+    return admitted
+  }
+
+  async function admitSafely(operation: Operation): Promise<Result<Permit, Refusal>> {
     try {
       return await admitOrThrow(operation)
     } catch (error) {
@@ -242,13 +258,15 @@ export function createGate(parts: GateParts): Gate {
             offset,
             body: enforcement.record_body === 'metadata' ? nothing : body,
           }),
-        close: (outcome) =>
-          (closed ??= journal.append({
+        close: (outcome) => {
+          telemetry?.ended(id, outcome)
+          return (closed ??= journal.append({
             kind: 'outcome',
             operation_id: id,
             time_ms: now(),
             ...outcome,
-          })),
+          }))
+        },
       }),
     )
   }

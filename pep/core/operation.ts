@@ -44,6 +44,8 @@ export type Operation = {
   readonly keeps: ObligationSupport
   /** Whether a permit means that something is forwarded upstream (`intent`) or not (`decision`). */
   readonly forwards: boolean
+  /** Names of a tool call that traces may tell: they hold no injected credential. */
+  readonly told?: () => { readonly tool?: string; readonly call_id?: string }
   /** Called while an approval is waited for, about every second, so that a stream can be kept open. */
   readonly heartbeat?: () => void
   /** Longest the client of this protocol may be held, seconds; `undefined`: as the obligation says. */

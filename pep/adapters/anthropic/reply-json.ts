@@ -3,6 +3,7 @@ import { err, ok, type Result } from '../../../pdp/contract/result.ts'
 import type { Refusal } from '../../core/refusal.ts'
 import { parseStrict, rewrite } from '../../facts/json-text.ts'
 import { TOOL_USE } from '../../facts/anthropic-fields.ts'
+import { isObject } from './events.ts'
 import { refusalText } from './refuse.ts'
 import { maskStrings, redactLiterals, ReplyCut, type ReplyParts } from './reply.ts'
 
@@ -20,6 +21,7 @@ export async function inspectJson(
   const parsed = parseStrict(text)
   if (!parsed.ok) return refuse(`the answer is ${parsed.error}`)
   try {
+    if (isObject(parsed.value)) parts.observe?.(parsed.value)
     const calls = toolCalls(text, parsed.value)
     const replaced = calls.length === 0 ? text : await decideCalls(parts, text, parsed.value, calls)
     const masked = maskStrings(parts, replaced, JSON.parse(replaced))
@@ -34,7 +36,12 @@ export async function inspectJson(
 const refuse = (message: string): Result<never, Refusal> =>
   err({ code: 'response_refused', message })
 
-type Call = { readonly index: number; readonly name: string; readonly input: string }
+type Call = {
+  readonly index: number
+  readonly name: string
+  readonly input: string
+  readonly id?: string
+}
 
 /** Blocks of the message that are tool calls. @throws {ReplyCut} for one that is not of the known form. */
 function toolCalls(text: string, message: unknown): Call[] {
@@ -51,7 +58,12 @@ function toolCalls(text: string, message: unknown): Call[] {
           if (!isToolUse(value)) return { skip: true }
           if (typeof value.name !== 'string') throw new ReplyCut('a tool call has no name')
           if (typeof key !== 'number') throw new ReplyCut('the content is not a list')
-          calls.push({ index: key, name: value.name, input: '{}' })
+          calls.push({
+            index: key,
+            name: value.name,
+            input: '{}',
+            ...(typeof value.id === 'string' && { id: value.id }),
+          })
           return { context: 'block' }
         case 'block':
           return key === 'input'
@@ -107,6 +119,6 @@ async function decideCalls(
   )
 }
 
-function isToolUse(value: unknown): value is { readonly name?: unknown } {
+function isToolUse(value: unknown): value is { readonly name?: unknown; readonly id?: unknown } {
   return typeof value === 'object' && value !== null && 'type' in value && value.type === TOOL_USE
 }

@@ -131,6 +131,7 @@ export function createReplyStream(parts: StreamParts): ReplyStream {
     begun = true
     if (!Array.isArray(content) || content.length > 0)
       throw new ReplyCut('a message began with content')
+    parts.observe?.(event)
     return send(masked(event, frame))
   }
 
@@ -157,6 +158,7 @@ export function createReplyStream(parts: StreamParts): ReplyStream {
 
   async function messageDelta(event: JsonObject, frame: SseFrame): Promise<void> {
     if (open.size > 0) throw new ReplyCut('the message ended inside a block')
+    parts.observe?.(event)
     const { delta, usage } = event
     if (isObject(usage) && typeof usage['output_tokens'] === 'number')
       outputTokens = usage['output_tokens']

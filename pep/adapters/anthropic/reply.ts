@@ -5,12 +5,15 @@ import type { Restorer } from '../../mask/restore.ts'
 import type { Counts } from '../../mask/types.ts'
 import { rewrite } from '../../facts/json-text.ts'
 import { maskSeveral } from '../../mask/mask.ts'
+import type { JsonObject } from './events.ts'
 import { joinedTexts } from './joined-texts.ts'
 import { isFixed, isSigned, typeOf } from '../../facts/anthropic-fields.ts'
 
 /** A tool call of a reply, whole. */
 export type ToolCall = {
   readonly name: string
+  /** Its id in the reply. */
+  readonly id?: string
   /** The input as the model wrote it, JSON. */
   readonly input: string
 }
@@ -26,6 +29,8 @@ export type MaskingParts = Pick<Masking, 'mask' | 'altering'> & {
 export type ReplyParts = MaskingParts & {
   /** Whether policy masks anything; if not, only the injected credential is looked for. */
   readonly ruled: boolean
+  /** Is shown each event that says something of the reply itself, or the message, as it came. */
+  readonly observe?: (event: JsonObject) => void
   /** Decides a tool call and puts the decision on record. @returns the input to release, masked. */
   readonly admit: (call: ToolCall, heartbeat?: () => void) => Promise<Result<string, Refusal>>
 }

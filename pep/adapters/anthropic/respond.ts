@@ -18,6 +18,7 @@ import {
 } from './reply.ts'
 import { inspectJson } from './reply-json.ts'
 import { createReplyStream } from './reply-stream.ts'
+import { replyTold } from './told.ts'
 import { createToolAdmission } from './tool-use.ts'
 
 /** One answer on its way to the client. */
@@ -71,7 +72,15 @@ export async function respond(
     if (code !== undefined) parts.metrics.refusals.inc({ connection: parts.name, code })
     return admitted
   }
-  const reply: ReplyParts = { ...masking, findings, restorer, admit: counted }
+  const { telemetry } = parts
+  const observe = telemetry && replyTold(masking, (told) => telemetry.replied(operation.id, told))
+  const reply: ReplyParts = {
+    ...masking,
+    findings,
+    restorer,
+    admit: counted,
+    ...(observe && { observe }),
+  }
   const decode = decoderOf(headerOf(response.headers, 'content-encoding'))
   const recording = new Recording(enforcement.record_body, masking.mask.literalBytes())
   const headers = headersOut(reply, response.headers)

@@ -12,7 +12,7 @@ export function holdToolCall(
   content: JsonObject,
   start: SseFrame,
 ): Block {
-  const { name } = content
+  const { name, id } = content
   if (typeof name !== 'string') throw new ReplyCut('a tool call has no name')
   const frames: Buffer[] = []
   let input = ''
@@ -38,7 +38,8 @@ export function holdToolCall(
     // Readers let the deltas replace what the start holds; where both say something they may differ.
     if (input !== '' && given !== '{}') throw new ReplyCut('a tool call has two inputs')
     const whole = input === '' ? given : input
-    const admitted = await parts.admit({ name: String(name), input: whole }, ping)
+    const call = { name: String(name), input: whole, ...(typeof id === 'string' && { id }) }
+    const admitted = await parts.admit(call, ping)
     if (!admitted.ok) {
       const text = refusalText(`the tool call ${String(name)}`, admitted.error)
       // The name is what the model wrote.

@@ -15,6 +15,7 @@ import { toolFacts } from '../../facts/tool.ts'
 import type { Restorer } from '../../mask/restore.ts'
 import type { Extraction } from './extraction.ts'
 import { type MaskingParts, maskJson, type ReplyParts, restore } from './reply.ts'
+import { unmasked } from './told.ts'
 
 export type ToolUseParts = {
   readonly gate: Gate
@@ -46,10 +47,11 @@ export function createToolAdmission(parts: ToolUseParts): ReplyParts['admit'] {
     ...parts.masks.of([], parts.material),
     findings: parts.findings,
   }
-  return async ({ name, input: raw }, heartbeat) => {
+  return async ({ name, id, input: raw }, heartbeat) => {
     const readable = parseStrict(raw)
     if (!readable.ok) return err({ code: 'bad_request', message: `its input is ${readable.error}` })
-    const call = { name, input: literalsOnly.mask.active ? maskJson(literalsOnly, raw) : raw }
+    const input = literalsOnly.mask.active ? maskJson(literalsOnly, raw) : raw
+    const call = { name, input, told: told(literalsOnly, name, id) }
     const parsed = parseStrict(call.input)
     if (!parsed.ok) return err({ code: 'bad_request', message: `its input is ${parsed.error}` })
     if (call.name.length > MAX_NAME)
@@ -63,6 +65,15 @@ export function createToolAdmission(parts: ToolUseParts): ReplyParts['admit'] {
     return released(await decide(parts, tokens, heartbeat))
   }
 }
+
+/** Looked through only when someone is told. */
+const told =
+  (literalsOnly: MaskingParts, name: string, id: string | undefined): Decided['told'] =>
+  () => {
+    const tool = unmasked(literalsOnly, name)
+    const call_id = unmasked(literalsOnly, id)
+    return { ...(tool !== undefined && { tool }), ...(call_id !== undefined && { call_id }) }
+  }
 
 type Admitted = Result<{ readonly input: string; readonly restores: boolean }, Refusal>
 
@@ -86,6 +97,7 @@ async function decide(
 /** A call as it is decided on: with the values that its tokens stand for, whether or not the tool will get them. */
 type Decided = {
   readonly name: string
+  readonly told: NonNullable<Operation['told']>
   /** The input as the model wrote it, JSON. */
   readonly written: string
   /** The input with values in place of tokens, and the same parsed. */
@@ -111,6 +123,7 @@ function operation(
       id: call.name,
       properties: { connection, kind: 'anthropic' },
     },
+    told: call.told,
     extract: (profile) => callFacts(parts.extraction, call, body.length, profile),
     canonical: () => canonical(connection, call),
     prepare: ({ mask_response, restore_input }) =>
