@@ -18,9 +18,9 @@ export type Beginning = {
   readonly attributes: Attributes
 }
 
-/** A name as APIs give them, not a sentence. */
+/** A name as APIs give them, with a version perhaps (`claude-x@20260101`); no sentence, no address. */
 const isName = (text: string | undefined): text is string =>
-  text !== undefined && /^[\w.:@/-]{1,128}$/.test(text)
+  text !== undefined && /^[\w.:/-]{1,128}(?:@\d{1,12})?$/.test(text)
 
 /** @param upstream of the operation's connection. */
 export function beginningOf(operation: Operation, upstream: URL | undefined): Beginning {

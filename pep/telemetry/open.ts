@@ -1,18 +1,6 @@
-import type { Registry } from 'prom-client'
-import type { Log } from '../core/services.ts'
 import type { TelemetryConfig } from './config.ts'
+import type { OtlpParts } from './otlp.ts'
 import type { Telemetry } from './telemetry.ts'
-
-export type OpenTelemetryParts = {
-  /** Name of the enforcement point. */
-  readonly pep: string
-  /** Upstreams by connection. */
-  readonly upstreams: ReadonlyMap<string, URL>
-  readonly registry: Registry
-  readonly env: Readonly<Record<string, string | undefined>>
-  readonly log: Log
-  readonly now: () => number
-}
 
 /**
  * Opens what is configured. Off, nothing is loaded.
@@ -20,7 +8,7 @@ export type OpenTelemetryParts = {
  */
 export async function openTelemetry(
   config: TelemetryConfig | undefined,
-  parts: OpenTelemetryParts,
+  parts: OtlpParts,
 ): Promise<Telemetry | undefined> {
   if (!config) return undefined
   const { startOtlp } = await import('./otlp.ts')

@@ -1,14 +1,26 @@
 import { OTLPTraceExporter } from '@opentelemetry/exporter-trace-otlp-http'
 import { resourceFromAttributes } from '@opentelemetry/resources'
 import { TraceIdRatioBasedSampler, TracerProvider } from '@opentelemetry/sdk-trace'
+import type { Registry } from 'prom-client'
 import { readSecret } from '../../server/secret.ts'
 import { PepError } from '../core/errors.ts'
-import type { OpenTelemetryParts } from './open.ts'
+import type { Log } from '../core/services.ts'
 import { createTelemetryMetrics } from './metrics.ts'
 import type { TelemetryConfig } from './config.ts'
 import { createSpanQueue } from './queue.ts'
 import { createSpans } from './spans.ts'
 import type { Telemetry } from './telemetry.ts'
+
+export type OtlpParts = {
+  /** Name of the enforcement point. */
+  readonly pep: string
+  /** Upstreams by connection. */
+  readonly upstreams: ReadonlyMap<string, URL>
+  readonly registry: Registry
+  readonly env: Readonly<Record<string, string | undefined>>
+  readonly log: Log
+  readonly now: () => number
+}
 
 /** Longest time for one export with all of its tries. */
 const EXPORT_MS = 10_000
@@ -18,10 +30,7 @@ const HEADERS_MS = 5 * 60_000
 const MAX_TEXT = 256
 
 /** Sends spans to a collector. @throws {PepError} PEP_CONFIG for a header whose secret cannot be read. */
-export async function startOtlp(
-  config: TelemetryConfig,
-  parts: OpenTelemetryParts,
-): Promise<Telemetry> {
+export async function startOtlp(config: TelemetryConfig, parts: OtlpParts): Promise<Telemetry> {
   const metrics = createTelemetryMetrics(parts.registry)
   const { log } = parts
   const queue = createSpanQueue({
@@ -54,7 +63,7 @@ export async function startOtlp(
 /** Reads secrets again from time to time; what cannot be read then stays as it was. */
 async function headersOf(
   { otlp }: TelemetryConfig,
-  { env, log, now }: OpenTelemetryParts,
+  { env, log, now }: OtlpParts,
 ): Promise<() => Promise<Record<string, string>>> {
   let headers: Record<string, string> = {}
   let read_ms = now()

@@ -1,3 +1,4 @@
+import { ExportResultCode } from '@opentelemetry/core'
 import type { ReadableSpan, SpanExporter, SpanProcessor } from '@opentelemetry/sdk-trace'
 import type { Log } from '../core/services.ts'
 import type { TelemetryMetrics } from './metrics.ts'
@@ -18,9 +19,6 @@ export type SpanQueueOptions = {
 
 /** Spans of one export. Small: making its body takes about 10 µs a span, in which no request is served. */
 const BATCH = 128
-
-/** `ExportResultCode.SUCCESS`. */
-const SUCCESS = 0
 
 /**
  * Spans on their way to the collector: a bounded queue, one export at a time. The SDK's own processor does not say how
@@ -66,7 +64,7 @@ export function createSpanQueue(options: SpanQueueOptions): SpanProcessor {
       }
       try {
         exporter.export(batch, ({ code, error }) =>
-          settle(Number(code) === SUCCESS ? undefined : problemOf(error)),
+          settle(code === ExportResultCode.SUCCESS ? undefined : problemOf(error)),
         )
       } catch (error) {
         settle(problemOf(error))

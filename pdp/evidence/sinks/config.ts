@@ -33,5 +33,3 @@ export const evidenceSinksConfig = z
   .refine((sinks) => new Set(sinks.map(({ name }) => name)).size === sinks.length, {
     message: 'each needs a name of its own',
   })
-
-export type EvidenceSinkConfig = z.infer<typeof sink>

@@ -386,7 +386,8 @@ describe('tool calls', () => {
     const sent: Buffer[] = []
     const admit: Admit = (call) => {
       before = Buffer.concat(sent).length
-      expect(call).toEqual({ name: 'Bash', input: '{"command": "rm -fr /"}' })
+      const id = 'toolu_01T1x1fJ34qAmk2tNTrN7Up6'
+      expect(call).toEqual({ id, name: 'Bash', input: '{"command": "rm -fr /"}' })
       return Promise.resolve({ ok: true, value: call.input })
     }
     const { createReplyStream } = await import('./reply-stream.ts')

@@ -15,6 +15,7 @@ import type { HttpExchange } from '../../core/exchange.ts'
 import { createGate } from '../../core/gate.ts'
 import { createMasks } from '../../core/masks.ts'
 import { createMetrics } from '../../core/metrics.ts'
+import type { Telemetry } from '../../telemetry/telemetry.ts'
 import { createUpstream } from '../../upstream/upstream.ts'
 import { createExtraction } from './extraction.ts'
 import { handle } from './handle.ts'
@@ -62,6 +63,7 @@ export async function startGateway(
   upstream: Upstream,
   verdict: (request: DecisionRequest) => Verdict = allow,
   session = 'session-1',
+  telemetry?: Telemetry,
 ): Promise<Gateway> {
   const events: string[] = []
   const records: JournalRecord[] = []
@@ -103,6 +105,7 @@ export async function startGateway(
     log: () => undefined,
     now: Date.now,
     deadline_ms: 1000,
+    telemetry,
   })
   const upstreamService = createUpstream({
     url: new URL(`http://127.0.0.1:${port(behind)}`),
@@ -121,6 +124,7 @@ export async function startGateway(
     },
     masks: createMasks(new Uint8Array(32).fill(7)),
     metrics: createMetrics(new Registry()),
+    telemetry,
     limits: { body_bytes: 1024 * 1024, idle_timeout_s: 30, recorded_bytes: 16 * 1024 * 1024 },
     log: () => undefined,
     now: Date.now,
