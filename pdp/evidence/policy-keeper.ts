@@ -41,8 +41,13 @@ export function createPolicyKeeper(options: PolicyKeeperOptions): PolicyKeeper {
         wait_ms = retry_ms
       } catch (error) {
         // It decides all the same; until it is kept, decisions of it are named as of a policy that nobody has.
-        log('error', 'policy.not_recorded', { revision: first.policy.revision, error: String(error) })
-        await sleep(wait_ms, undefined, { signal: ending.signal, ref: false }).catch(() => undefined)
+        log('error', 'policy.not_recorded', {
+          revision: first.policy.revision,
+          error: String(error),
+        })
+        await sleep(wait_ms, undefined, { signal: ending.signal, ref: false }).catch(
+          () => undefined,
+        )
         wait_ms = Math.min(wait_ms * 2, MAX_WAIT_MS)
       }
     }
@@ -84,7 +89,9 @@ function keptBundle(
   const git_revision = metadata.safeParse(manifest).data?.metadata?.git_revision
   try {
     const archive = writeArchive(files)
-    return [{ name, revision, digest, ...(git_revision !== undefined && { git_revision }), archive }]
+    return [
+      { name, revision, digest, ...(git_revision !== undefined && { git_revision }), archive },
+    ]
   } catch (error) {
     // A path that no tar of ours takes: what this policy decides cannot be decided again from the record.
     log('error', 'policy.not_recorded', { bundle: name, error: String(error) })

@@ -131,8 +131,6 @@ export const leaves = countersign.table(
 /** One row: who holds it may append, and only what it says is ever signed. */
 export const log_head = countersign.table('log_head', {
   id: integer('id').primaryKey(),
-  /** A name no other log has. */
-  log_id: uuid('log_id').notNull().defaultRandom(),
   size: time('size').notNull(),
   /** Hashes of the complete subtrees of `size` leaves, largest first, one after the other. */
   range: bytea('range').notNull(),

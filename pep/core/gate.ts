@@ -260,7 +260,7 @@ export function createGate(parts: GateParts): Gate {
           return journal.append({ kind: 'chunk', ...owner, time_ms: now(), ...about, ...kept })
         },
         close: (outcome) => {
-          telemetry?.ended(id, outcome)
+          telemetry?.ended(owner.operation_id, outcome)
           return (closed ??= journal.append({
             kind: 'outcome',
             ...owner,

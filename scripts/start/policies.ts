@@ -12,6 +12,7 @@ import { DECISION_ENTRYPOINT } from '../../pdp/decide/ask.ts'
 import type { PdpMetrics } from '../../pdp/metrics.ts'
 import {
   type ManagedBundle,
+  type ManagerParts,
   type PolicyManager,
   startPolicyManager,
 } from '../../pdp/policy/manager.ts'
@@ -30,10 +31,15 @@ export type PoliciesOptions = {
 }
 
 /** Starts what keeps the live policy. @throws {BundleError} when there is none to begin with. */
-export async function livePolicies(options: PoliciesOptions): Promise<PolicyManager> {
+export async function livePolicies(
+  options: PoliciesOptions,
+  onActivated: ManagerParts['onActivated'],
+): Promise<PolicyManager> {
   const { bundle, bundles } = options.configuration.pdp.pdp
-  if (!bundles) return manage(options, [single(options, bundle)])
-  return manage(options, await Promise.all(bundles.map((one) => managed(options, one))))
+  const all = bundles
+    ? await Promise.all(bundles.map((one) => managed(options, one)))
+    : [single(options, bundle)]
+  return manage(options, all, onActivated)
 }
 
 /** Starts what keeps the candidate; `undefined` when none is configured. */
@@ -49,9 +55,11 @@ export async function candidatePolicies(
 function manage(
   { configuration, metrics, log }: PoliciesOptions,
   bundles: readonly ManagedBundle[],
+  onActivated?: ManagerParts['onActivated'],
 ): Promise<PolicyManager> {
   return startPolicyManager({
     bundles,
+    ...(onActivated && { onActivated }),
     config_digest: configuration.digest,
     entrypoints: [DECISION_ENTRYPOINT],
     metrics,

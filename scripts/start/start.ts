@@ -22,6 +22,8 @@ import { agentIssuer, DEMO_CLIENT_FILE, type DevIssuer, startDevIssuer } from '.
 import type { RunningStandIn } from '../dev/stand-ins.ts'
 import { clientCredentialsToken } from '../tokens.ts'
 import { type Configuration, loadConfiguration, StartError, within } from './config.ts'
+import { createPolicyKeeper } from '../../pdp/evidence/policy-keeper.ts'
+import { startEvidence } from './evidence.ts'
 import { startDecisionLog } from './decision-log.ts'
 import { candidatePolicies, livePolicies } from './policies.ts'
 import { maskKey, masterKey, ownPepToken, pepToken, required } from './secrets.ts'
@@ -99,7 +101,9 @@ async function startAll(
   const master = await masterKey(configuration.pep.sealing.master_key, role, folder, options.env)
 
   const pdp =
-    role === 'pep' ? undefined : await startPdp(options, configuration, folder, issuer, closers)
+    role === 'pep'
+      ? undefined
+      : await startPdp(options, configuration, folder, issuer, master, closers)
   const stand_ins: Record<string, RunningStandIn> = {}
   const pep =
     role === 'pdp'
@@ -160,13 +164,15 @@ async function startPdp(
   configuration: Configuration,
   folder: string,
   issuer: DevIssuer | undefined,
+  master: MasterKey,
   closers: (() => Promise<unknown> | void)[],
 ): Promise<{ readonly pdp: Pdp; readonly url: string }> {
   const { pdp: config, pep } = configuration
   const registry = new Registry()
   const metrics = createPdpMetrics(registry)
   const parts = { configuration, folder, env, log, metrics }
-  const policies = await livePolicies(parts).catch(refusedToStart)
+  const keeper = createPolicyKeeper({ config_digest: configuration.digest, log, now: Date.now })
+  const policies = await livePolicies(parts, keeper.activated).catch(refusedToStart)
   closers.push(policies.close)
   const candidates = await candidatePolicies(parts).catch(refusedToStart)
   if (candidates) closers.push(candidates.close)
@@ -174,11 +180,24 @@ async function startPdp(
   const database = url ? await required(url, env, 'pdp.store.url') : env['DATABASE_URL']
   const store = await openStore({
     folder: join(folder, 'store'),
+    name: config.pdp.name,
     log: (line) => log('info', 'store', { line }),
     ...(database !== undefined && database !== '' && { url: database }),
     ...(service_url && { service_url: await required(service_url, env, 'pdp.store.service_url') }),
   })
   closers.push(store.close)
+  keeper.begin(store.policies)
+  closers.push(keeper.close)
+  const evidence = await startEvidence({
+    config: config.pdp.evidence,
+    store,
+    master,
+    wrapper: await usableWrapper(master),
+    folder,
+    base: configuration.base,
+    env,
+    log,
+  })
   const decision_log = startDecisionLog({
     config: config.pdp.decision_logs,
     base: configuration.base,
@@ -214,6 +233,7 @@ async function startPdp(
     approvers,
     peps,
     clients,
+    evidence,
     ...(webhook && {
       webhook_secret: await required(webhook.secret, env, 'pdp.approvals.webhook.secret'),
     }),

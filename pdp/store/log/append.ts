@@ -14,7 +14,6 @@ export type NewLeaf = {
 }
 
 export type Head = {
-  readonly log_id: string
   readonly size: number
   readonly range: readonly Uint8Array[]
   readonly logged_ms: number
@@ -82,16 +81,15 @@ export async function readHead(
   lock: SQL = sql``,
 ): Promise<Head> {
   const [row] = await use.execute<{
-    log_id: string
     size: string
     range: Buffer
     logged_ms: string
-  }>(sql`select log_id, size, range, logged_ms from countersign.log_head ${lock}`)
+  }>(sql`select size, range, logged_ms from countersign.log_head ${lock}`)
   if (!row) throw new StoreError('STORE_BROKEN', 'the log has no head')
   const range: Uint8Array[] = []
   for (let at = 0; at < row.range.length; at += HASH_BYTES)
     range.push(row.range.subarray(at, at + HASH_BYTES))
-  return { log_id: row.log_id, size: Number(row.size), range, logged_ms: Number(row.logged_ms) }
+  return { size: Number(row.size), range, logged_ms: Number(row.logged_ms) }
 }
 
 async function insert(

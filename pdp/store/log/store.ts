@@ -6,15 +6,12 @@ import { type AppendLeaves, readHead } from './append.ts'
 
 /** The log as it is read, and what the service itself adds to it. */
 export type Log = LogStore & {
-  /** A name no other log has. */
-  readonly id: () => Promise<string>
-  /** Text and index of the leaf that a frame became. */
+  /** How many leaves there are. */
   readonly size: () => Promise<number>
 }
 
 export function createLog(use: Use, appendLeaves: AppendLeaves): Log {
   return {
-    id: () => use(async ({ db }) => (await readHead(db)).log_id),
     size: () => use(async ({ db }) => (await readHead(db)).size),
     head: () => use(({ db }) => readHead(db)),
     hashes: (level, from, to) => use(({ db }) => hashes(db, level, from, to)),

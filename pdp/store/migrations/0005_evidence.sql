@@ -41,7 +41,6 @@ CREATE TABLE "countersign"."legal_holds" (
 --> statement-breakpoint
 CREATE TABLE "countersign"."log_head" (
 	"id" integer PRIMARY KEY NOT NULL,
-	"log_id" uuid DEFAULT gen_random_uuid() NOT NULL,
 	"size" bigint NOT NULL,
 	"range" "bytea" NOT NULL,
 	"logged_ms" bigint NOT NULL
