@@ -1,6 +1,9 @@
+import { Readable } from 'node:stream'
+import type { ReadableStream } from 'node:stream/web'
 import { z } from 'zod'
 import type { Identity } from '../../identity/claims.ts'
 import { inclusionProof, consistencyProof } from '../evidence/merkle/proof.ts'
+import { decisionLines } from '../evidence/decisions.ts'
 import type { Act, ActLeaf } from '../evidence/administration.ts'
 import { err, ok, type Result } from '../contract/result.ts'
 import {
@@ -32,6 +35,12 @@ const holdBody = z
     message: 'say session or connection, one of the two',
   })
 const releaseBody = z.strictObject({ ...reasonBody.shape, hold: z.uuid() })
+const decisionsBody = z.strictObject({
+  ...reasonBody.shape,
+  since_ms: z.int().nonnegative().optional(),
+  session: z.string().min(1).max(512).optional(),
+  bodies: z.boolean().default(false),
+})
 const retainBody = z.strictObject({ ...reasonBody.shape, apply: z.boolean().default(false) })
 
 /** `/v1/evidence…`: the log, its proofs, and what people may do to what it tells of. */
@@ -215,6 +224,40 @@ export function evidenceRoutes(app: Api, parts: ApiParts): void {
     })
   })
 
+  app.post('/v1/evidence/decisions', async (c) => {
+    const asked = await acting(c, parts, decisionsBody)
+    if (!asked.ok) return refuse(c, asked.error)
+    const { person, body } = asked.value
+    return stored(c, async () => {
+      const { since_ms, session, bodies } = body
+      const of = session === undefined ? undefined : await sessionOf(parts, session)
+      if (of && !of.ok) return refuse(c, of.error)
+      const leaf = await allowed(parts, person, {
+        name: 'export',
+        action: 'countersign.evidence.export',
+        resource: { type: 'countersign.log', id: bodies ? 'bodies' : 'decisions' },
+        admin: {
+          ...why(body),
+          ...defined({ since_ms }),
+          ...(of && { subject: of.value.subject, connections: [...of.value.connections] }),
+        },
+        detail: {
+          what: bodies ? 'bodies' : 'decisions',
+          ...defined({ since_ms, session: of?.value.id }),
+        },
+      })
+      if (!leaf.ok) return refuse(c, leaf.error)
+      await parts.administration.record(leaf.value())
+      const before = since_ms === undefined ? undefined : await log.checkpoints.before(since_ms)
+      const lines = decisionLines(parts, {
+        from: before?.size ?? 0,
+        bodies,
+        ...defined({ since_ms, session: of?.value.id }),
+      })
+      return streamed('application/x-ndjson', lines)
+    })
+  })
+
   app.post('/v1/evidence/resume', async (c) => {
     const asked = await acting(c, parts, reasonBody)
     if (!asked.ok) return refuse(c, asked.error)
@@ -250,6 +293,28 @@ const HELD = problem(
   'a legal hold is on this session or its connections; release it first',
 )
 const NO_HOLD = problem(404, 'PDP_NOT_FOUND', 'there is no such hold')
+
+/** Lines as they are made. A failure cuts the answer, which then has no end line. */
+function streamed(type: string, lines: AsyncIterable<string>): Response {
+  const body = Readable.from(chunked(lines))
+  body.on('error', () => undefined)
+  return new Response(Readable.toWeb(body) as ReadableStream<Uint8Array>, {
+    headers: { 'content-type': type, 'cache-control': 'no-store' },
+  })
+}
+
+const CHUNK_CHARACTERS = 64 * 1024
+
+async function* chunked(lines: AsyncIterable<string>): AsyncGenerator<Buffer> {
+  let text = ''
+  for await (const line of lines) {
+    text += line
+    if (text.length < CHUNK_CHARACTERS) continue
+    yield Buffer.from(text)
+    text = ''
+  }
+  if (text !== '') yield Buffer.from(text)
+}
 
 const hex = (bytes: Uint8Array): string => Buffer.from(bytes).toString('hex')
 
