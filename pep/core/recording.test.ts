@@ -12,8 +12,7 @@ const keys = {
   token: new Uint8Array(32),
   restore: { seal: () => '', open: () => undefined },
 }
-const redact = () =>
-  compileMask([], { customs: [], literals: [KEY], keys: keys as never }).literalBytes()
+const redact = () => compileMask([], { customs: [], literals: [KEY], keys }).literalBytes()
 
 type Mode = RecordingParts['permit']['enforcement']['record_body']
 const end = { result: 'completed', status: 200, masked: {}, observed: {} } as const
