@@ -1,16 +1,13 @@
-import { setTimeout as sleep } from 'node:timers/promises'
-import { createInterface } from 'node:readline/promises'
 import { Command } from 'commander'
 import type { JournalRecord } from '../../pdp/contract/record.ts'
 import { assertNever } from '../../pdp/contract/result.ts'
 import type { SessionSummary } from '../../pdp/store/store.ts'
-import { clock, CommandError, exitHelp, paint, print, shown, table } from './output.ts'
+import { clock, exitHelp, paint, print, shown, table } from './output.ts'
 import { callPdp, pdpOption } from './pdp-api.ts'
+import { replayCommand } from './replay.ts'
 
 type Common = { readonly pdp: string; readonly json?: boolean }
 
-/** A record as the API gives it: bytes as `{ text }` or `{ base64 }`. */
-type Body = { readonly text?: string; readonly base64?: string }
 type Entry = {
   readonly cursor: string
   readonly pep: string
@@ -21,8 +18,6 @@ type Entry = {
 type Page = { readonly id: string; readonly records: readonly Entry[] }
 
 const PAGE = 500
-/** Longest pause that `replay` keeps, seconds: people go to lunch. */
-const MAX_PAUSE_S = 10
 
 /** `countersign sessions list|show|replay`. */
 export function sessionsCommand(): Command {
@@ -50,18 +45,7 @@ export function sessionsCommand(): Command {
     .action(async (session: string, { pdp, json }: Common) => {
       for await (const entry of entries(pdp, session)) print(json, entry, () => line(entry.record))
     })
-  sessions
-    .command('replay')
-    .argument('<session>', 'id or label')
-    .description('play a session as it ran')
-    .option('--speed <factor>', 'times as fast; 0 does not wait', '1')
-    .option('--step', 'wait for Enter before each step')
-    .addOption(pdpOption())
-    .addHelpText(
-      'after',
-      `\nExample:\n  npx countersign sessions replay 6f2c… --speed 5${exitHelp}`,
-    )
-    .action(replay)
+  sessions.addCommand(replayCommand())
   return sessions
 }
 
@@ -113,25 +97,6 @@ async function* entries(pdp: string, session: string): AsyncGenerator<Entry> {
   }
 }
 
-type ReplayOptions = Common & { readonly speed: string; readonly step?: boolean }
-
-async function replay(session: string, { pdp, speed, step }: ReplayOptions): Promise<void> {
-  const factor = Number(speed)
-  if (!(factor >= 0)) throw new CommandError('usage', '--speed must be a number, 0 or more')
-  if (step && !process.stdin.isTTY) throw new CommandError('usage', '--step needs a terminal')
-  const lines = step ? createInterface({ input: process.stdin, output: process.stdout }) : undefined
-  let before: number | undefined
-  for await (const { record } of entries(pdp, session)) {
-    const pause_s = before === undefined ? 0 : (record.time_ms - before) / 1000
-    before = record.time_ms
-    if (lines) await lines.question('')
-    else if (factor > 0) await sleep((Math.min(pause_s, MAX_PAUSE_S) / factor) * 1000)
-    process.stdout.write(`${line(record)}\n`)
-    for (const text of bodies(record)) process.stdout.write(`${indented(text)}\n`)
-  }
-  lines?.close()
-}
-
 /** One step, on one line. */
 function line(record: JournalRecord): string {
   const at = paint('dim', clock(record.time_ms))
@@ -172,22 +137,3 @@ function line(record: JournalRecord): string {
       return assertNever(record)
   }
 }
-
-/** What was sent or came back, as text. */
-function bodies(record: JournalRecord): string[] {
-  const body: unknown =
-    record.kind === 'intent' || record.kind === 'decision'
-      ? record.exchange.body
-      : record.kind === 'outcome' || record.kind === 'chunk'
-        ? record.body
-        : undefined
-  if (body === undefined) return []
-  const { text, base64 = '' } = body as Body
-  return [text ?? `${Math.floor((base64.length * 3) / 4)} bytes that are not text`]
-}
-
-const indented = (text: string): string =>
-  shown(text)
-    .split('\n')
-    .map((one) => paint('dim', '  │ ') + one)
-    .join('\n')

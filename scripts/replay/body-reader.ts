@@ -22,7 +22,9 @@ type Form = 'stream' | 'json' | 'text' | 'binary'
  */
 export function createBodyReader(): BodyReader {
   let form: Form | undefined
-  let held: Buffer = Buffer.alloc(0)
+  /** What is not given out yet: the first bytes, a JSON document, or what is shown of bytes that are no text. */
+  let held: Uint8Array[] = []
+  let holds = 0
   let size = 0
   const stream = createStreamReader()
   const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
@@ -32,11 +34,11 @@ export function createBodyReader(): BodyReader {
     push(bytes) {
       size += bytes.length
       if (form !== undefined) return read(bytes)
-      held = Buffer.concat([held, bytes])
-      form = formOf(held)
+      keep(bytes)
+      const first = Buffer.concat(held)
+      form = formOf(first)
       if (form === undefined) return []
-      const first = held
-      held = Buffer.alloc(0)
+      hold([])
       return read(first)
     },
     end() {
@@ -44,23 +46,24 @@ export function createBodyReader(): BodyReader {
         case 'stream':
           return stream.end()
         case 'json':
-          return document(held)
+          return document(Buffer.concat(held))
         case 'binary':
           return [binary()]
         case 'text':
           return finish()
+        case undefined:
         default:
-          return held.length === 0 ? [] : asText(held)
+          return holds === 0 ? [] : asText(Buffer.concat(held))
       }
     },
   }
 
   function read(bytes: Uint8Array): readonly Grown[] {
     if (form === 'json') {
-      held = Buffer.concat([held, bytes])
-      if (held.length <= MAX_JSON_BYTES) return []
+      keep(bytes)
+      if (holds <= MAX_JSON_BYTES) return []
       form = 'text'
-      return asText(held)
+      return asText(Buffer.concat(held))
     }
     if (form === 'stream') {
       try {
@@ -71,8 +74,18 @@ export function createBodyReader(): BodyReader {
       }
     }
     if (form === 'text') return asText(bytes)
-    if (held.length < HEX_BYTES) held = Buffer.concat([held, bytes.subarray(0, HEX_BYTES)])
+    if (holds < HEX_BYTES) keep(bytes.subarray(0, HEX_BYTES))
     return []
+  }
+
+  function hold(bytes: readonly Uint8Array[]): void {
+    held = [...bytes]
+    holds = bytes.reduce((sum, { length }) => sum + length, 0)
+  }
+
+  function keep(bytes: Uint8Array): void {
+    held.push(bytes)
+    holds += bytes.length
   }
 
   function document(bytes: Buffer): readonly Grown[] {
@@ -91,7 +104,7 @@ export function createBodyReader(): BodyReader {
       return grown === '' ? [] : [{ part: text, text: grown }]
     } catch {
       form = 'binary'
-      held = Buffer.from(bytes.subarray(0, HEX_BYTES))
+      hold([bytes.subarray(0, HEX_BYTES)])
       return []
     }
   }
@@ -106,7 +119,11 @@ export function createBodyReader(): BodyReader {
   }
 
   function binary(): Grown {
-    const hex = held.subarray(0, HEX_BYTES).toString('hex').replaceAll(/(..)/g, '$1 ').trim()
+    const hex = Buffer.concat(held)
+      .subarray(0, HEX_BYTES)
+      .toString('hex')
+      .replaceAll(/(..)/g, '$1 ')
+      .trim()
     const part: Part = { key: 'binary', kind: 'binary', title: `${size} bytes that are not text` }
     return { part, text: `${hex}${size > HEX_BYTES ? ' …' : ''}` }
   }
@@ -114,12 +131,16 @@ export function createBodyReader(): BodyReader {
 
 /** @returns `undefined` while too little is there to tell. */
 function formOf(bytes: Buffer): Form | undefined {
-  const head = bytes.subarray(0, 64).toString('latin1').replace(/^\u00ef\u00bb\u00bf/, '')
+  const head = bytes
+    .subarray(0, 64)
+    .toString('latin1')
+    .replace(/^\u00ef\u00bb\u00bf/, '')
   const first = head.trimStart()
   if (first === '') return bytes.length > 64 ? 'text' : undefined
   if (/^[{[]/.test(first)) return 'json'
   if (/^(?:event|data|id|retry)?:/.test(first)) return 'stream'
-  if (/^(?:e(?:v(?:en?)?)?|event|d(?:at?)?|data|id?|r(?:e(?:t(?:ry?)?)?)?)$/.test(head)) return undefined
+  if (/^(?:e(?:v(?:en?)?)?|event|d(?:at?)?|data|id?|r(?:e(?:t(?:ry?)?)?)?)$/.test(head))
+    return undefined
   return 'text'
 }
 

@@ -9,7 +9,9 @@ const after = (hunks: readonly Hunk[]): string =>
 
 const text = fc.oneof(
   fc.string({ unit: 'binary', maxLength: 60 }),
-  fc.array(fc.constantFrom('Ada ', 'b', ' ', '.', '@', 'x\n'), { maxLength: 80 }).map((all) => all.join('')),
+  fc
+    .array(fc.constantFrom('Ada ', 'b', ' ', '.', '@', 'x\n'), { maxLength: 80 })
+    .map((all) => all.join('')),
 )
 
 test('nothing of either text is lost', () => {
@@ -24,11 +26,13 @@ test('nothing of either text is lost', () => {
 })
 
 test('a masked value is the only difference, from its first word to its last', () => {
-  expect(differ('Write to ada@example.com, please.', 'Write to [REDACTED:email], please.')).toEqual([
-    { same: 'Write to ' },
-    { gone: 'ada@example.com', came: '[REDACTED:email]' },
-    { same: ', please.' },
-  ])
+  expect(differ('Write to ada@example.com, please.', 'Write to [REDACTED:email], please.')).toEqual(
+    [
+      { same: 'Write to ' },
+      { gone: 'ada@example.com', came: '[REDACTED:email]' },
+      { same: ', please.' },
+    ],
+  )
 })
 
 test('texts that have nothing in common are told apart in bounded time', () => {

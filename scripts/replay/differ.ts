@@ -59,16 +59,12 @@ function edits(a: readonly string[], b: readonly string[]): readonly Run[] {
     const beginX = d === 0 ? 0 : down ? fromX : fromX + 1
     if (x > beginX) runs.push({ op: 'same', text: a.slice(beginX, x).join('') })
     if (d > 0) {
-      runs.push(
-        down
-          ? { op: 'came', text: b[fromY] ?? '' }
-          : { op: 'gone', text: a[fromX] ?? '' },
-      )
+      runs.push(down ? { op: 'came', text: b[fromY] ?? '' } : { op: 'gone', text: a[fromX] ?? '' })
     }
     x = fromX
     y = fromY
   }
-  return runs.reverse()
+  return runs.toReversed()
 }
 
 /** For each number of edits, how far into `a` each diagonal was before it. `undefined`: too many edits. */

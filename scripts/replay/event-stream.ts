@@ -30,7 +30,11 @@ export function createStreamReader(): {
     const value = parsed(frame.data)
     const known = isObject(value) ? anthropic(value) : undefined
     if (known) return known
-    const part: Part = { key: `e${events}`, kind: 'data', title: `event ${frame.event ?? ''}`.trim() }
+    const part: Part = {
+      key: `e${events}`,
+      kind: 'data',
+      title: `event ${frame.event ?? ''}`.trim(),
+    }
     return [{ part, text: frame.data }]
   }
 

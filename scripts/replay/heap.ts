@@ -2,6 +2,7 @@
 export function createHeap<T>(before: (a: T, b: T) => boolean): {
   readonly push: (item: T) => void
   readonly pop: () => T | undefined
+  readonly peek: () => T | undefined
   readonly size: () => number
 } {
   const items: T[] = []
@@ -18,7 +19,7 @@ export function createHeap<T>(before: (a: T, b: T) => boolean): {
   return {
     push(item) {
       items.push(item)
-      for (let at = items.length - 1; at > 0; ) {
+      for (let at = items.length - 1; at > 0;) {
         const up = (at - 1) >> 1
         if (!less(at, up)) break
         swap(at, up)
@@ -28,7 +29,7 @@ export function createHeap<T>(before: (a: T, b: T) => boolean): {
     pop() {
       swap(0, items.length - 1)
       const least = items.pop()
-      for (let at = 0; ; ) {
+      for (let at = 0; ;) {
         let next = at
         if (less(2 * at + 1, next)) next = 2 * at + 1
         if (less(2 * at + 2, next)) next = 2 * at + 2
@@ -37,6 +38,7 @@ export function createHeap<T>(before: (a: T, b: T) => boolean): {
         at = next
       }
     },
+    peek: () => items[0],
     size: () => items.length,
   }
 }

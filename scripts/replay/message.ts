@@ -43,7 +43,10 @@ function requestParts(value: JsonObject, messages: readonly unknown[]): readonly
   const { messages: _messages, system, tools, ...parameters } = value
   const last = messages.findLastIndex((one) => isObject(one) && one['role'] === 'assistant')
   return [
-    grown({ key: 'parameters', kind: 'data', title: 'parameters' }, pretty(parameters)),
+    ...behind(
+      [grown({ key: 'parameters', kind: 'data', title: 'parameters' }, pretty(parameters))],
+      last >= 0,
+    ),
     ...(Array.isArray(tools)
       ? [grown({ key: 'tools', kind: 'data', title: 'tools', earlier: true }, pretty(tools))]
       : []),
@@ -60,10 +63,13 @@ function turn(content: unknown, key: string, role: string, earlier: boolean): re
   const blocks = typeof content === 'string' ? [{ type: 'text', text: content }] : content
   if (!Array.isArray(blocks)) return []
   const parts = blocks.flatMap((block: unknown, at) => blockParts(block, `${key}.${at}`, role))
-  return earlier
+  return behind(parts, earlier)
+}
+
+const behind = (parts: readonly Grown[], earlier: boolean): readonly Grown[] =>
+  earlier
     ? parts.map(({ part, text }) => ({ part: { ...part, earlier: true as const }, text }))
     : parts
-}
 
 /** One content block. `role` stands before its title, as in "user". */
 function blockParts(block: unknown, key: string, role: string): readonly Grown[] {

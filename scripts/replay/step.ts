@@ -118,7 +118,7 @@ const record = z.object({
   body: bytes.optional(),
   reason: z.string().optional(),
   headers: pairs.optional(),
-  action: z.unknown(),
+  action: z.unknown().optional(),
 })
 export type OpenedRecord = z.infer<typeof record>
 
@@ -139,7 +139,7 @@ export type Step = {
 const step = z.object({
   index: z.number(),
   leaf,
-  record: z.unknown(),
+  record: z.unknown().optional(),
   unreadable: unreadable.optional(),
 })
 
