@@ -104,11 +104,10 @@ test('of a request the turns that were answered are earlier ones', () => {
       { role: 'user', content: 'three' },
     ],
   }
-  const grown = [...createBodyReader().push(Buffer.from(''))]
   const reader = createBodyReader()
-  grown.push(...reader.push(Buffer.from(JSON.stringify(request))), ...reader.end())
+  const grown = [...reader.push(Buffer.from(JSON.stringify(request))), ...reader.end()]
   expect(grown.map(({ part, text }) => [text, part.earlier ?? false])).toEqual([
-    ['{\n  "model": "m"\n}', false],
+    ['{\n  "model": "m"\n}', true],
     ['one', true],
     ['two', true],
     ['three', false],

@@ -55,7 +55,7 @@ const isPlain = (text: string): boolean => /^[\u0020-\u007e]*$/.test(text)
 /** One word of a command: quoted, and what could change how it looks written as its bytes. */
 function word(text: string): string {
   if (isPlain(text)) return quoted(text)
-  // `$(…)` takes line ends off the end; an x behind them keeps them.
+  // `$(…)` takes line ends off the end, which no word here has there.
   const bytes = [...text].every((char) => (char.codePointAt(0) ?? 0) < 256)
     ? Buffer.from(text, 'latin1') // headers come from the wire as one character a byte
     : Buffer.from(text)
@@ -72,12 +72,13 @@ export function printed(bytes: Uint8Array): string {
   return `printf '${octal(bytes)}'`
 }
 
-/** A format for printf: `\ooo` for all that is not a plain character. */
+/** A format for printf: `\ooo` for all that is not a plain character. A `-` in front would be an option. */
 function octal(bytes: Uint8Array): string {
   let out = ''
   for (const byte of bytes) {
     const char = String.fromCharCode(byte)
-    if (/[\u0020-\u007e]/.test(char) && !"'\\%".includes(char)) out += char
+    const option = char === '-' && out === ''
+    if (/[\u0020-\u007e]/.test(char) && !"'\\%".includes(char) && !option) out += char
     else if (char === '%') out += '%%'
     else out += `\\${byte.toString(8).padStart(3, '0')}`
   }

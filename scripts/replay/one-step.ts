@@ -17,10 +17,14 @@ export async function choose(steps: AsyncIterable<Step>, chosen: Chosen): Promis
   const operations = new Map<string, Step[]>()
   let step: Step | undefined
   for await (const one of steps) {
-    if ('index' in chosen && one.index === chosen.index) step = one
     const { operation_id } = one.leaf
+    if ('index' in chosen && one.index === chosen.index) {
+      step = one
+      for (const id of operations.keys()) if (id !== operation_id) operations.delete(id)
+    }
     if (operation_id === undefined) continue
-    if ('operation_id' in chosen && operation_id !== chosen.operation_id) continue
+    const wanted = 'operation_id' in chosen ? chosen.operation_id : step?.leaf.operation_id
+    if ((step || 'operation_id' in chosen) && operation_id !== wanted) continue
     const known = operations.get(operation_id)
     if (known) known.push(one)
     else operations.set(operation_id, [one])
