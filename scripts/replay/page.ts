@@ -80,7 +80,7 @@ export function scriptJson(value: unknown): string {
 function pageScript(): string {
   const parts = modules.map((name) => {
     const source = readFileSync(join(folder, `${name}.ts`), 'utf8')
-    return stripTypeScriptTypes(source)
+    return withoutTypes(source)
       .replaceAll(/^import\s[^;]*?from '\.\/[a-z-]+\.ts'$/gm, '')
       .replaceAll(/^export (?=const|function|let|class)/gm, '')
       .replaceAll(/[ \t]+$/gm, '')
@@ -90,4 +90,15 @@ function pageScript(): string {
   if (/^(?:import|export)\b/m.test(script) || script.includes('</script'))
     throw new Error('the script of the replay page does not fit into a page')
   return script
+}
+
+/** Node says each time that its own way to run TypeScript is experimental; whoever writes a page need not hear it. */
+function withoutTypes(source: string): string {
+  const warn = process.emitWarning.bind(process)
+  process.emitWarning = () => undefined
+  try {
+    return stripTypeScriptTypes(source)
+  } finally {
+    process.emitWarning = warn
+  }
 }
