@@ -39,7 +39,9 @@ export type PageOperation = At & {
   readonly parent_id?: string
   readonly action: string
   readonly connection: string
+  /** Method and target, or the resource. */
   readonly what: string
+  readonly resource: string
   readonly who?: string
   readonly label?: string
   readonly headers: readonly (readonly [name: string, value: string])[]

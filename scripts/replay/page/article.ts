@@ -65,8 +65,9 @@ export function article(
 }
 
 function about(data: PageData, operation: PageOperation, spots: Spots): HTMLElement {
-  const { at_ms, id, who, label, parent, headers } = operation
+  const { at_ms, id, who, label, parent, headers, resource } = operation
   const line = el('p', 'about', clockText(at_ms), ' · ', spots.text('bdi', '', id))
+  if (resource !== operation.what) line.append(' · ', spots.text('bdi', '', resource))
   if (who !== undefined) line.append(' · ', spots.text('bdi', '', who))
   if (label !== undefined) line.append(' · called “', spots.text('bdi', '', label), '”')
   const within = parent === undefined ? undefined : data.operations[parent]
@@ -178,7 +179,7 @@ function end(operation: PageOperation, spots: Spots): HTMLElement | undefined {
     const good = result === 'completed' ? 'yes' : 'no'
     const line = el('p', '', stepLink(outcome.index, `#${outcome.index}`))
     line.append(spots.text('span', `badge ${good}`, result), ` ${facts.join(' · ')} `)
-    if (reason !== undefined) line.append(spots.text('bdi', 'message', reason))
+    if (reason !== undefined) line.append('· ', spots.text('bdi', 'message', reason))
     line.id = `step-${outcome.index}`
     line.tabIndex = -1
     box.append(line)

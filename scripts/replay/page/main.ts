@@ -114,7 +114,7 @@ function head(data: PageData, spots: Spots): HTMLElement {
     data.notes.filter(({ gap }) => gap).length
   const figure = (n: number, one: string, many: string): HTMLElement =>
     el('span', 'figure', el('b', '', String(n)), ` ${n === 1 ? one : many}`)
-  const title = el('h1', '', 'Session ', spots.text('bdi', '', first?.label ?? session))
+  const title = el('h1', '', ...named(first?.label, session, spots))
   const about = el('p', 'about', spots.text('bdi', '', session))
   if (first?.who !== undefined) about.append(' · ', spots.text('bdi', '', first.who))
   if (Number.isFinite(from))
@@ -149,6 +149,11 @@ function head(data: PageData, spots: Spots): HTMLElement {
         ),
   )
 }
+
+const named = (label: string | undefined, session: string, spots: Spots): (Node | string)[] =>
+  label === undefined
+    ? ['Session ', spots.text('bdi', '', session)]
+    : ['Session “', spots.text('bdi', '', label), '”']
 
 function foot({ made_ms }: PageData): HTMLElement {
   return el(

@@ -24,9 +24,6 @@ const counterparts: Readonly<Record<Direction, Direction>> = {
   delivered: 'received',
 }
 
-/** When a body that is there at once came to be, so that a replay shows it then. */
-export type BodyTimes = { readonly show: (element: HTMLElement, at_ms: number) => void }
-
 export function panel(
   data: PageData,
   operation: PageOperation,
@@ -75,9 +72,14 @@ function kept(
           ),
     )
   }
-  const earlier = body.parts.filter((part) => part.earlier === true)
+  // Of what went upstream only what differs is worth reading twice.
+  const isShort = direction === 'forwarded' && compared && (marked || otherMarked)
+  const parts = isShort ? body.parts.filter(({ marks }) => marks.length > 0) : body.parts
+  if (isShort && parts.length < body.parts.length)
+    out.push(el('p', 'quiet', 'Other parts are the same.'))
+  const earlier = parts.filter((part) => part.earlier === true)
   if (earlier.length > 0) out.push(earlierParts(earlier, direction, text, spots))
-  for (const part of body.parts) {
+  for (const part of parts) {
     if (part.earlier !== true) out.push(shownPart(part, direction, text, spots))
   }
   if (body.cut) out.push(el('p', 'warn', 'This page holds only the begin of it.'))
@@ -107,7 +109,8 @@ function shownPart(
     mark: direction === 'sent' || direction === 'received' ? 'del' : 'ins',
     ...(reveal && { reveal }),
   })
-  if (part.kind !== 'text' && part.kind !== 'thinking') content.classList.add('code')
+  if (part.kind !== 'text' && part.kind !== 'thinking' && part.kind !== 'system')
+    content.classList.add('code')
   const title = part.title === '' ? undefined : spots.text('div', 'part-title', part.title)
   return el('div', `part ${part.kind}`, title, content)
 }

@@ -54,7 +54,7 @@ export function timeline(
     key('bar allowed', 'let through'),
     key('bar refused', 'refused'),
     key('bar unclear', 'cut or not ended'),
-    key('sign approval', 'approval'),
+    key('sign asked', 'approval'),
     key('sign mask', 'masked'),
     key('sign gap', 'missing'),
     key('pause', 'pause, cut to 10 s'),
@@ -87,7 +87,7 @@ function signs({ approvals, decided, outcome, gaps, at_ms }: PageOperation): rea
     ...approvals
       .filter(({ event }) => event !== 'consumed' && event !== 'erased')
       .map((one): Sign => [
-        'approval',
+        'asked',
         `approval ${one.event === 'voted' ? 'vote' : one.event}`,
         one.at_ms,
       ]),
