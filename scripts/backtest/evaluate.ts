@@ -117,7 +117,7 @@ export function decideAgain(
   if (verdict.flow?.asks) {
     if (taints === undefined) return err('taints_not_recorded')
     if (diverged()) return err('taints_differ')
-    asked = withTaints(bare, taints) as RecordedInput
+    asked = withTaints(bare, taints)
     verdict = evaluator.ask(policy, asked)
     if (verdict.flow?.asks) return ok(deny('pdp.malformed', 'policy asks for what it was told'))
   }
@@ -136,5 +136,5 @@ export function withoutMore(input: RecordedInput): RecordedInput {
   const { approval, session, ...context } = input.context
   if (approval === undefined && session.taints === undefined) return input
   const { taints: _, ...rest } = session
-  return { ...input, context: { ...context, session: rest } as RecordedInput['context'] }
+  return { ...input, context: { ...context, session: rest } }
 }

@@ -1,6 +1,5 @@
 import { readFile } from 'node:fs/promises'
 import { Registry } from 'prom-client'
-import type { Revision } from '../../pdp/contract/brand.ts'
 import { DECISION_ENTRYPOINT } from '../../pdp/decide/ask.ts'
 import { approveObligation, createDecider, type DecisionMade } from '../../pdp/decide/decide.ts'
 import { createPdpMetrics } from '../../pdp/metrics.ts'
@@ -156,7 +155,7 @@ async function decided(policy: ActivePolicy, input: RecordedInput): Promise<Reco
   const bare = withoutMore(input)
   const request = {
     ...bare,
-    context: { ...bare.context, facts_revision: policy.revision as Revision },
+    context: { ...bare.context, facts_revision: policy.revision },
   }
   const { approval, session } = input.context
   let made: DecisionMade | undefined
