@@ -45,6 +45,8 @@ type Relation = {
   /** Detectors that are not looked for any more; `undefined`: some are that were not before. */
   readonly without: readonly string[] | undefined
   readonly knowsPhrases: boolean
+  /** Whether lists that both have come in the same order; names are told in it. */
+  readonly samePhraseOrder: boolean
   readonly knowsPaths: boolean
   readonly samePaths: boolean
 }
@@ -60,6 +62,10 @@ function compare(from: ExtractionProfile, to: ExtractionProfile): Relation {
       from.detectors.includes(name) && isDeepStrictEqual(meaning(from, name), meaning(to, name)),
   )
   const lists = new Map(from.phrases.map(({ name, phrases }) => [name, new Set(phrases)]))
+  const common = (one: ExtractionProfile, other: ExtractionProfile): string[] =>
+    one.phrases
+      .map(({ name }) => name)
+      .filter((name) => other.phrases.some((list) => list.name === name))
   const samePaths = isDeepStrictEqual(new Set(from.json_paths), new Set(to.json_paths))
   return {
     from,
@@ -69,6 +75,7 @@ function compare(from: ExtractionProfile, to: ExtractionProfile): Relation {
     knowsPhrases: to.phrases.every(({ name, phrases }) =>
       isDeepStrictEqual(lists.get(name), new Set(phrases)),
     ),
+    samePhraseOrder: isDeepStrictEqual(common(from, to), common(to, from)),
     knowsPaths: to.json_paths.every((path) => from.json_paths.includes(path)),
     samePaths,
   }
@@ -93,6 +100,7 @@ function derive({ input }: Recorded, relation: Relation): Facts | undefined {
   if (!knowsPhrases) return undefined
   const lists = new Set(to.phrases.map(({ name }) => name))
   const phrases = facts.phrases.filter((name) => lists.has(name))
+  if (phrases.length > 1 && !relation.samePhraseOrder) return undefined
   if (read === 'both' && !samePaths) {
     if (!knowsPaths) return undefined
     // Of which path something was left out is not said.

@@ -1,4 +1,5 @@
 import { CHANGE_KINDS } from '../../pdp/decide/change.ts'
+import { ownDuties } from './duties.ts'
 import { cell, codeCell, kindCell } from '../markdown.ts'
 import { changesIn, type Example, isDefective, type Report, type Said } from './report.ts'
 
@@ -90,12 +91,10 @@ function summary(report: Report): string[] {
   ]
 }
 
-/** @param other what of obligations is the same there is not shown. */
-function said({ effect, rules, obligations }: Said, other: Said | undefined): string {
-  const same = JSON.stringify(obligations) === JSON.stringify(other?.obligations)
-  const duties =
-    same || obligations.length === 0 ? '' : ` with ${name(JSON.stringify(obligations))}`
-  return `${effect} (${name(rules.join(', ') || 'no rule')})${duties}`
+function said(one: Said, other: Said | undefined): string {
+  const duties = ownDuties(one, other)
+  const rules = name(one.rules.join(', ') || 'no rule')
+  return `${one.effect} (${rules})${duties === '' ? '' : ` with ${name(duties)}`}`
 }
 
 const such = (examples: readonly Example[]): string =>

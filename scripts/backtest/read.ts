@@ -33,8 +33,9 @@ const CHUNK = 256 * 1024
 /** A file, gzip or not. */
 export const fileSource = (path: string): Source => ({
   async *open() {
+    const gzip = await isGzip(path)
     const file = createReadStream(path, { highWaterMark: CHUNK })
-    const text = (await isGzip(path)) ? file.pipe(createGunzip({ chunkSize: CHUNK })) : file
+    const text = gzip ? file.pipe(createGunzip({ chunkSize: CHUNK })) : file
     file.on('error', (error) => text.destroy(error))
     try {
       yield* linesOf(text)

@@ -1,3 +1,4 @@
+import { ownDuties } from './duties.ts'
 import { changesIn, type Example, type Report, type RuleGroup, type Said } from './report.ts'
 import { clock, paint, shown } from '../commands/output.ts'
 
@@ -21,8 +22,8 @@ export function told(report: Report): string {
       'DEFECTS: what is recorded is not what its policy says',
       defect_examples.map((one) => [
         `${paint('red', shown(one.decision_id))} ${shown(one.why)}`,
-        `  recorded  ${saying(one.recorded)}`,
-        ...(one.evaluated ? [`  evaluated ${saying(one.evaluated)}`] : []),
+        `  recorded  ${saying(one.recorded, one.evaluated)}`,
+        ...(one.evaluated ? [`  evaluated ${saying(one.evaluated, one.recorded)}`] : []),
       ]),
       report.defects - defect_examples.length,
     ),
@@ -67,14 +68,14 @@ const kindText = (kind: RuleGroup['kind']): string =>
 
 const ruleLines = ({ kind, count, from, to, examples }: RuleGroup): string[] => [
   `${kindText(kind)} ${count} ×`,
-  `  from ${saying(from)}`,
-  `  to   ${saying(to)}`,
+  `  from ${saying(from, to)}`,
+  `  to   ${saying(to, from)}`,
   ...examples.map(exampleLine),
 ]
 
-function saying({ effect, rules, obligations }: Said): string {
-  const duties = obligations.length === 0 ? '' : ` with ${shown(JSON.stringify(obligations))}`
-  return `${effect} by ${shown(rules.join(', ')) || 'no rule'}${duties}`
+function saying(one: Said, other: Said | undefined): string {
+  const duties = ownDuties(one, other)
+  return `${one.effect} by ${shown(one.rules.join(', ')) || 'no rule'}${duties === '' ? '' : ` with ${shown(duties)}`}`
 }
 
 const exampleLine = (one: Example): string =>
