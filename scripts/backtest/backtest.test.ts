@@ -287,7 +287,7 @@ describe('what a session has seen', () => {
     const request = await read('/customers/7')
     const tell = (taints: string[]): RecordedInput => ({
       ...request,
-      context: { ...request.context, session: { id: 's', taints } as never },
+      context: { ...request.context, session: { id: 's', taints } },
     })
     const [clean, tainted] = [
       await newer.decide(tell([])),
