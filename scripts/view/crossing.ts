@@ -50,4 +50,4 @@ export function createCrossing(masker: Masker): Crossing {
 }
 
 const sum = ({ counts }: TextMasker): number =>
-  Object.values(counts).reduce((total, count) => total + count, 0)
+  Object.values(counts).reduce<number>((total, count = 0) => total + count, 0)

@@ -19,25 +19,19 @@ export function maskValue(masker: Masker, value: unknown, rules: Rules): unknown
   function at(node: unknown, path: PathOf, depth: number): unknown {
     if (rules.keeps(path)) return node
     if (depth > MAX_DEPTH) throw new NotShown('it is nested too deep')
-    switch (typeof node) {
-      case 'string':
-        return rules.text?.(path, node) ?? masker.text(node)
-      case 'number':
-      case 'bigint': {
-        const written = String(node)
-        if (node > -LONG_NUMBER && node < LONG_NUMBER) return node
-        const masked = masker.text(written)
-        return masked === written ? node : masked
-      }
-      case 'object':
-        return node === null ? node : within(node, path, depth)
-      case 'boolean':
-      case 'undefined':
-        return node
-      case 'function':
-      case 'symbol':
-        throw new NotShown('it holds what is no data')
-    }
+    if (typeof node === 'string') return rules.text?.(path, node) ?? masker.text(node)
+    if (typeof node === 'number' || typeof node === 'bigint') return number(node)
+    if (typeof node === 'object' && node !== null) return within(node, path, depth)
+    if (typeof node === 'function' || typeof node === 'symbol')
+      throw new NotShown('it holds what is no data')
+    return node
+  }
+
+  function number(node: number | bigint): unknown {
+    if (node > -LONG_NUMBER && node < LONG_NUMBER) return node
+    const written = String(node)
+    const masked = masker.text(written)
+    return masked === written ? node : masked
   }
 
   function within(node: object, path: PathOf, depth: number): unknown {
