@@ -335,11 +335,10 @@ export type SessionStore = {
     readonly limit: number
     readonly session?: string
   }) => Promise<readonly SessionStep[]>
-  /** Chunks of one operation's bodies, from index `from` on, in order. */
-  readonly chunks: (query: {
+  /** Steps of one operation, in order. */
+  readonly operation: (query: {
     readonly session: string
-    readonly operation: string
-    readonly from: number
+    readonly id: string
     readonly limit: number
   }) => Promise<readonly SessionStep[]>
   /** Whose session it is, and which connections it reached. */

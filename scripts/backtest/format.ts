@@ -44,7 +44,13 @@ const policy = z.strictObject({
   }),
 })
 
-const end = z.strictObject({ end: z.strictObject({ decisions: z.int().nonnegative() }) })
+const end = z.strictObject({
+  end: z.strictObject({
+    decisions: z.int().nonnegative(),
+    /** Recorded, but erased or sealed under a key that is not there. */
+    unreadable: z.int().nonnegative().default(0),
+  }),
+})
 
 /** What is looked at of an input; policy is shown all of it as it stands. */
 const input = z.looseObject({

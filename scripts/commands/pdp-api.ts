@@ -30,11 +30,19 @@ export async function streamPdp(
   pdp: string,
   path: string,
   accept: string,
+  sent?: unknown,
 ): Promise<ReadableStream<Uint8Array>> {
   const begun = new AbortController()
   const timer = setTimeout(() => begun.abort(), CALL_MS)
   try {
-    const { body } = await answered(pdp, path, begun.signal, { method: 'GET', accept })
+    const { body } = await answered(
+      pdp,
+      path,
+      begun.signal,
+      sent === undefined
+        ? { method: 'GET', accept }
+        : { method: 'POST', accept, body: JSON.stringify(sent) },
+    )
     if (!body) throw new CommandError('failed', `${pdp} answered with nothing`)
     return body
   } finally {

@@ -190,6 +190,7 @@ async function startPdp(
     store,
     master,
     wrapper: await usableWrapper(master),
+    customs: () => policies.current().profile.custom_detectors,
     folder,
     base: configuration.base,
     env,

@@ -114,12 +114,12 @@ async function insert(
   for (let at = 0; at < rows.length; at += MAX_ROWS)
     await transaction.execute(sql`
       insert into countersign.leaves
-        (idx, leaf, hash, kind, time_ms, logged_ms, pep, epoch, seq, digest, session_id, decision_id)
+        (idx, leaf, hash, kind, time_ms, logged_ms, pep, epoch, seq, digest, session_id, operation_id, decision_id)
       select idx, leaf, decode(hash, 'hex'), kind, time_ms, logged_ms, pep, epoch, seq, decode(digest, 'hex'), session_id,
-        decision_id
+        operation_id, decision_id
       from json_to_recordset(${JSON.stringify(rows.slice(at, at + MAX_ROWS))}::text::json) as l(
         idx bigint, leaf text, hash text, kind text, time_ms bigint, logged_ms bigint, pep text, epoch text, seq bigint,
-        digest text, session_id text, decision_id text)`)
+        digest text, session_id text, operation_id text, decision_id text)`)
   if (nodes.length > 0)
     await transaction.execute(sql`
       insert into countersign.log_nodes (level, n, hash)
@@ -144,7 +144,7 @@ function columns({
   source,
   ...rest
 }: LeafBody): Readonly<Record<string, string | number>> {
-  const { session_id, decision, decision_id } = rest
+  const { session_id, operation_id, decision, decision_id } = rest
   const id =
     typeof decision === 'object' && decision !== null && 'id' in decision
       ? decision.id
@@ -154,6 +154,7 @@ function columns({
     time_ms,
     ...('pep' in source && source),
     ...(typeof session_id === 'string' && { session_id: columnText(session_id) }),
+    ...(typeof operation_id === 'string' && { operation_id: columnText(operation_id) }),
     // Of a PEP's step alone: an approval names the decision that demanded it.
     ...('pep' in source && typeof id === 'string' && { decision_id: columnText(id) }),
   }

@@ -26,7 +26,11 @@ type Options = {
   readonly pdp: string
   readonly json?: boolean
   readonly markdown?: boolean
+  readonly reason?: string
 }
+
+/** What the log says when nobody says more; policy decides who may have decisions. */
+const REASON = 'policy backtest'
 
 /** Without a time of its own, and asked of the decision service. */
 const SINCE = '7d'
@@ -42,6 +46,7 @@ export function backtestCommand(): Command {
       'decisions exported before (JSON lines, gzip or not), without a service',
     )
     .option('--bodies', 'fetch recorded bodies too, to make facts that were not recorded')
+    .option('--reason <text>', 'why, for the record (default: policy backtest)')
     .option('--examples <n>', 'most examples of each group', '3')
     .addOption(failOnOption())
     .addOption(pdpOption())
@@ -107,16 +112,12 @@ async function fetched(options: Options, settings: BacktestOptions): Promise<Rep
   try {
     const path = join(folder, 'decisions.jsonl')
     const { since_ms, session } = settings
-    const query = new URLSearchParams({
-      ...(since_ms !== undefined && { since_ms: String(since_ms) }),
+    const stream = await streamPdp(options.pdp, '/v1/evidence/decisions', 'application/x-ndjson', {
+      ...(since_ms !== undefined && { since_ms }),
       ...(session !== undefined && { session }),
-      ...(options.bodies === true && { bodies: 'true' }),
+      bodies: options.bodies === true,
+      reason: options.reason ?? REASON,
     })
-    const stream = await streamPdp(
-      options.pdp,
-      `/v1/evidence/decisions?${query.toString()}`,
-      'application/x-ndjson',
-    )
     try {
       await pipeline(Readable.fromWeb(stream), createWriteStream(path, { mode: 0o600 }))
     } catch (cause) {
