@@ -208,8 +208,13 @@ export const sealed_blocks = countersign.table(
     key_id: text('key_id').notNull(),
     block_id: text('block_id').notNull(),
     sealed: bytea('sealed').notNull(),
+    /** As leaves name it. */
+    hash: bytea('hash').generatedAlwaysAs(sql`sha256(sealed)`),
   },
-  (table) => [primaryKey({ columns: [table.key_id, table.block_id] })],
+  (table) => [
+    primaryKey({ columns: [table.key_id, table.block_id] }),
+    index('sealed_blocks_hash').on(table.key_id, table.hash),
+  ],
 )
 
 /** Bundles that were ever active, as archives, and the revisions they made together. */

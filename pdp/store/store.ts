@@ -357,6 +357,21 @@ export type SessionStore = {
 export type KeyStore = {
   readonly find: (id: string) => Promise<WrappedKey | 'erased' | undefined>
   readonly block: (key: string, block: string) => Promise<Uint8Array | undefined>
+  /** Sealed bytes by what leaves say of them; what was erased is not among them. */
+  readonly sealed: (
+    leaves: readonly NamedContent[],
+  ) => Promise<
+    ReadonlyMap<number, { readonly sealed?: Uint8Array; readonly blocks: readonly Uint8Array[] }>
+  >
+}
+
+/** The content that a leaf names. */
+export type NamedContent = {
+  /** Of the leaf. */
+  readonly index: number
+  readonly key: string
+  /** sha256 hex of sealed bytes. */
+  readonly blocks: readonly string[]
 }
 
 /** A policy that was active, with all that it takes to evaluate it again. */

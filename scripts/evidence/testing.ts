@@ -9,7 +9,7 @@ import {
   testKey,
   testLeaf,
 } from '../../pdp/evidence/testing.ts'
-import { exportEvidence, type ExportOptions } from './export.ts'
+import { exportEvidence, type ExportOptions } from '../../pdp/evidence/export.ts'
 
 /** Small signed logs for tests, the same in every run. */
 

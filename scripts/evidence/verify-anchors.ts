@@ -3,7 +3,7 @@ import { sameHash } from '../../pdp/evidence/merkle/hash.ts'
 import { rootOf } from '../../pdp/evidence/merkle/range.ts'
 import { isConsistent } from '../../pdp/evidence/merkle/verify.ts'
 import type { VerifierKey } from '../../pdp/evidence/note.ts'
-import type { ExportHeader, ExportLine } from './format.ts'
+import type { ExportHeader, ExportLine } from '../../pdp/evidence/export-format.ts'
 import type { Findings } from './report.ts'
 
 type ConsistencyLine = Extract<ExportLine, { consistency: unknown }>['consistency']

@@ -1,11 +1,11 @@
-import type { LogStore, SignedCheckpoint, StoredLeaf } from '../../pdp/evidence/log-store.ts'
-import { consistencyProof, rangeAt } from '../../pdp/evidence/merkle/proof.ts'
+import type { LogStore, SignedCheckpoint, StoredLeaf } from './log-store.ts'
+import { consistencyProof, rangeAt } from './merkle/proof.ts'
 import {
   EXPORT_FORMAT,
   EXPORT_VERSION,
   type ExportHeader,
   type ExportLine,
-} from './format.ts'
+} from './export-format.ts'
 
 export type ExportOptions = {
   readonly store: Pick<LogStore, 'hashes' | 'leaves' | 'checkpoints'>

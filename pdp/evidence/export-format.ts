@@ -1,7 +1,7 @@
 import { createReadStream } from 'node:fs'
 import { createGunzip } from 'node:zlib'
 import { z } from 'zod'
-import { err, ok, type Result } from '../../pdp/contract/result.ts'
+import { err, ok, type Result } from '../contract/result.ts'
 
 /** The export file, gzip over JSON lines; docs/evidence-format.md describes it for whoever writes another verifier. */
 
