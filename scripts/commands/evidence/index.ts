@@ -1,4 +1,5 @@
 import { Command } from 'commander'
+import { checkpointCommand } from './checkpoint.ts'
 import { decisionsCommand } from './decisions.ts'
 import { eraseCommand } from './erase.ts'
 import { exportCommand } from './export.ts'
@@ -16,6 +17,7 @@ export function evidenceCommand(): Command {
   )
   for (const command of [
     statusCommand(),
+    checkpointCommand(),
     exportCommand(),
     verifyCommand(),
     proofCommand(),
