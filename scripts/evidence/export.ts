@@ -1,11 +1,6 @@
 import type { LogStore, SignedCheckpoint, StoredLeaf } from '../../pdp/evidence/log-store.ts'
 import { consistencyProof, rangeAt } from '../../pdp/evidence/merkle/proof.ts'
-import {
-  EXPORT_FORMAT,
-  EXPORT_VERSION,
-  type ExportHeader,
-  type ExportLine,
-} from './format.ts'
+import { EXPORT_FORMAT, EXPORT_VERSION, type ExportHeader, type ExportLine } from './format.ts'
 
 export type ExportOptions = {
   readonly store: Pick<LogStore, 'hashes' | 'leaves' | 'checkpoints'>

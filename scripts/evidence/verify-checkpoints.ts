@@ -45,7 +45,12 @@ export function createCheckpointChecks(parts: CheckpointParts): CheckpointChecks
   let [fitting, fits_at] = [0, from]
 
   /** @returns whether it is signed, or may turn out to be. */
-  function isSigned(note: string, size: number, keys: readonly VerifierKey[], last: boolean): boolean {
+  function isSigned(
+    note: string,
+    size: number,
+    keys: readonly VerifierKey[],
+    last: boolean,
+  ): boolean {
     const opened = openCheckpoint(note, keys, origin)
     if (opened.ok) {
       for (const { key } of opened.value.by) signers.set(key.vkey, (signers.get(key.vkey) ?? 0) + 1)

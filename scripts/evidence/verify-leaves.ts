@@ -43,7 +43,11 @@ export function createLeafChecks({ problem, warn }: Findings, whole: boolean): L
   function numbering(index: number, { pep, epoch, seq }: NonNullable<Leaf['source']>): void {
     if (pep === undefined) return
     if (typeof pep !== 'string' || typeof epoch !== 'string' || !Number.isSafeInteger(seq)) {
-      problem({ code: 'leaf_malformed', index, message: `leaf ${index} has no number of its journal` })
+      problem({
+        code: 'leaf_malformed',
+        index,
+        message: `leaf ${index} has no number of its journal`,
+      })
       return
     }
     const journal = JSON.stringify([pep, epoch])

@@ -73,7 +73,12 @@ describe('what is right is found right', () => {
             anchors: [anchor.size],
           })
           const report = await verify(lines, { anchors: [anchor.note] })
-          expect(report).toMatchObject({ problems: [], warnings: [], freshness: 'anchored', anchored_size: anchor.size })
+          expect(report).toMatchObject({
+            problems: [],
+            warnings: [],
+            freshness: 'anchored',
+            anchored_size: anchor.size,
+          })
           expect(report.leaves).toBe(report.size - report.from)
         },
       ),
@@ -100,7 +105,14 @@ describe('what is right is found right', () => {
     const log = testLog()
     await log.grow(3)
     await log.sign()
-    const key = { ...testLeaf(0), source: { pdp: 'a' }, kind: 'key' as const, event: 'rotated', vkey: next.key.vkey, before: KEY.key.vkey }
+    const key = {
+      ...testLeaf(0),
+      source: { pdp: 'a' },
+      kind: 'key' as const,
+      event: 'rotated',
+      vkey: next.key.vkey,
+      before: KEY.key.vkey,
+    }
     await log.grow(0, [key])
     await log.sign(next)
     const report = await verify(await log.lines(), { keys: [next.key] })
@@ -108,7 +120,9 @@ describe('what is right is found right', () => {
       problems: [],
       rotations: [{ index: 3, vkey: next.key.vkey, before: KEY.key.vkey }],
     })
-    expect(report.keys.map(({ vkey }) => vkey).toSorted()).toEqual([next.key.vkey, KEY.key.vkey].toSorted())
+    expect(report.keys.map(({ vkey }) => vkey).toSorted()).toEqual(
+      [next.key.vkey, KEY.key.vkey].toSorted(),
+    )
     // The old key alone says nothing about what it did not sign.
     expect(codes(await verify(await log.lines()))).toContain('unknown_key')
   })
@@ -122,12 +136,29 @@ describe('what is right is found right', () => {
 async function sealedLog(): Promise<{ lines: string[] }> {
   const sha = (text: string): string => createHash('sha256').update(text).digest('hex')
   const log = testLog()
-  await log.grow(0, [0, 1].map((n) => testLeaf(n, { content: { key: 'k', commitment: 'c', sealed: sha(`sealed ${n}`), blocks: [sha(`block ${n}`)] } })))
+  await log.grow(
+    0,
+    [0, 1].map((n) =>
+      testLeaf(n, {
+        content: {
+          key: 'k',
+          commitment: 'c',
+          sealed: sha(`sealed ${n}`),
+          blocks: [sha(`block ${n}`)],
+        },
+      }),
+    ),
+  )
   await log.sign()
   const lines = await log.lines({
     sealed: (leaves) =>
       Promise.resolve(
-        new Map(leaves.map(({ index }) => [index, { sealed: Buffer.from(`sealed ${index}`), blocks: [Buffer.from(`block ${index}`)] }])),
+        new Map(
+          leaves.map(({ index }) => [
+            index,
+            { sealed: Buffer.from(`sealed ${index}`), blocks: [Buffer.from(`block ${index}`)] },
+          ]),
+        ),
       ),
   })
   return { lines }
@@ -135,9 +166,14 @@ async function sealedLog(): Promise<{ lines: string[] }> {
 
 /** What a superuser can do to the tables; each is done to a log whose last checkpoint somebody keeps. */
 const rehash = (store: MemoryStore, from = 0): void => {
-  store.rows.leaves = store.rows.leaves.map(({ leaf, hash }, n) => ({ index: n, leaf, hash: n < from ? hash : leafHash(leaf) }))
+  store.rows.leaves = store.rows.leaves.map(({ leaf, hash }, n) => ({
+    index: n,
+    leaf,
+    hash: n < from ? hash : leafHash(leaf),
+  }))
 }
-const edited = (leaf: string): string => canonicalLeaf({ ...(JSON.parse(leaf) as object), name: 'something else' })
+const edited = (leaf: string): string =>
+  canonicalLeaf({ ...(JSON.parse(leaf) as object), name: 'something else' })
 
 describe('tampering with the store is named', () => {
   const at = fc.integer({ min: 0, max: 59 })
@@ -149,7 +185,9 @@ describe('tampering with the store is named', () => {
         const row = log.store.rows.leaves[n]!
         log.store.rows.leaves[n] = { ...row, leaf: edited(row.leaf) }
         const report = await verify(await log.lines(), { anchors: [anchor] })
-        expect(report.problems).toEqual([expect.objectContaining({ code: 'leaf_changed', index: n })])
+        expect(report.problems).toEqual([
+          expect.objectContaining({ code: 'leaf_changed', index: n }),
+        ])
         expect(exitCodeOf(report)).toBe(1)
       }),
       { numRuns: 20 },
@@ -182,7 +220,9 @@ describe('tampering with the store is named', () => {
         const { problems } = await verify(await log.lines())
         expect(problems).toContainEqual(
           expect.objectContaining(
-            n === 59 ? { code: 'tail_cut', range: [59, 60] } : { code: 'dropped', range: [n, n + 1] },
+            n === 59
+              ? { code: 'tail_cut', range: [59, 60] }
+              : { code: 'dropped', range: [n, n + 1] },
           ),
         )
       }),
@@ -192,27 +232,39 @@ describe('tampering with the store is named', () => {
 
   test('a deleted, inserted, or moved leaf where all later ones were numbered again', async () => {
     await fc.assert(
-      fc.asyncProperty(at, at, fc.constantFrom('delete', 'insert', 'move', 'repeat'), async (n, m, kind) => {
-        fc.pre(n !== m)
-        const { log } = await signedLog()
-        const { leaves } = log.store.rows
-        const row = leaves[n]!
-        if (kind === 'delete' || kind === 'move') leaves.splice(n, 1)
-        if (kind === 'move') leaves.splice(m, 0, row)
-        if (kind === 'repeat') leaves.splice(m, 0, row)
-        if (kind === 'insert') leaves.splice(m, 0, { ...row, leaf: edited(row.leaf) })
-        rehash(log.store)
-        const report = await verify(await log.lines())
-        expect(exitCodeOf(report)).toBe(1)
-        expect(codes(report).some((code) => ['leaves_do_not_fit', 'tail_cut', 'journal_gap', 'journal_repeat'].includes(code))).toBe(true)
-      }),
+      fc.asyncProperty(
+        at,
+        at,
+        fc.constantFrom('delete', 'insert', 'move', 'repeat'),
+        async (n, m, kind) => {
+          fc.pre(n !== m)
+          const { log } = await signedLog()
+          const { leaves } = log.store.rows
+          const row = leaves[n]!
+          if (kind === 'delete' || kind === 'move') leaves.splice(n, 1)
+          if (kind === 'move') leaves.splice(m, 0, row)
+          if (kind === 'repeat') leaves.splice(m, 0, row)
+          if (kind === 'insert') leaves.splice(m, 0, { ...row, leaf: edited(row.leaf) })
+          rehash(log.store)
+          const report = await verify(await log.lines())
+          expect(exitCodeOf(report)).toBe(1)
+          expect(
+            codes(report).some((code) =>
+              ['leaves_do_not_fit', 'tail_cut', 'journal_gap', 'journal_repeat'].includes(code),
+            ),
+          ).toBe(true)
+        },
+      ),
       { numRuns: 40 },
     )
   })
 
   test('a log that was rewritten with all of its hashes, but not signed', async () => {
     const { log, anchor } = await signedLog()
-    log.store.rows.leaves[10] = { ...log.store.rows.leaves[10]!, leaf: edited(log.store.rows.leaves[10]!.leaf) }
+    log.store.rows.leaves[10] = {
+      ...log.store.rows.leaves[10]!,
+      leaf: edited(log.store.rows.leaves[10]!.leaf),
+    }
     rehash(log.store)
     const report = await verify(await log.lines(), { anchors: [anchor] })
     expect(codes(report)).toEqual(['leaves_do_not_fit', 'fork'])
@@ -227,7 +279,9 @@ describe('tampering with the store is named', () => {
     const lines = await log.lines()
     expect(exitCodeOf(await verify(lines))).toBe(5)
     const report = await verify(lines, { anchors: [anchor] })
-    expect(report.problems).toEqual([expect.objectContaining({ code: 'rolled_back', range: [33, 60] })])
+    expect(report.problems).toEqual([
+      expect.objectContaining({ code: 'rolled_back', range: [33, 60] }),
+    ])
     expect(exitCodeOf(report)).toBe(1)
   })
 
@@ -243,7 +297,10 @@ describe('tampering with the store is named', () => {
     const { log, anchor } = await signedLog()
     const older = testLog()
     await older.grow(33)
-    await older.grow(0, Array.from({ length: 40 }, (_, n) => testLeaf(33 + n, { name: 'other' })))
+    await older.grow(
+      0,
+      Array.from({ length: 40 }, (_, n) => testLeaf(33 + n, { name: 'other' })),
+    )
     await older.sign()
     const lines = await older.lines()
     expect(exitCodeOf(await verify(lines))).toBe(5)
@@ -264,9 +321,20 @@ describe('tampering with the store is named', () => {
   })
 
   test.each([
-    ['an altered checkpoint', (note: string) => note.replace('\n20\n', '\n21\n'), 'checkpoint_altered'],
+    [
+      'an altered checkpoint',
+      (note: string) => note.replace('\n20\n', '\n21\n'),
+      'checkpoint_altered',
+    ],
     ['a checkpoint that is none', () => 'nonsense', 'checkpoint_altered'],
-    ['a checkpoint of an unknown key', (note: string) => note.slice(0, note.indexOf('—')) + testKey(ORIGIN, 1, 'x').line(note.slice(0, note.indexOf('\n\n') + 1)) + '\n', 'unknown_key'],
+    [
+      'a checkpoint of an unknown key',
+      (note: string) =>
+        note.slice(0, note.indexOf('—')) +
+        testKey(ORIGIN, 1, 'x').line(note.slice(0, note.indexOf('\n\n') + 1)) +
+        '\n',
+      'unknown_key',
+    ],
   ])('%s', async (_, spoil, code) => {
     const { log } = await signedLog()
     const { checkpoints } = log.store.rows
@@ -284,7 +352,10 @@ describe('tampering with the store is named', () => {
     const bytes = (line: string): string => /"bytes":"([^"]*)"/.exec(line)![1]!
     const replaced = lines.with(first, found[0]!.replace(bytes(found[0]!), bytes(found[1]!)))
     expect(codes(await verify(replaced))).toEqual([`${kind}_replaced`])
-    expect(codes(await verify(lines.with(first, found[1]!).with(second, found[0]!)))).toEqual(['content_misplaced', 'content_misplaced'])
+    expect(codes(await verify(lines.with(first, found[1]!).with(second, found[0]!)))).toEqual([
+      'content_misplaced',
+      'content_misplaced',
+    ])
   })
 })
 
@@ -295,28 +366,40 @@ describe('tampering with the file is named', () => {
     expect(exitCodeOf(await verify(lines, { anchors: [anchor] }))).toBe(0)
     const pick = fc.nat({ max: lines.length - 1 })
     await fc.assert(
-      fc.asyncProperty(pick, pick, fc.nat(), fc.constantFrom('char', 'drop', 'double', 'swap', 'cut'), async (a, b, c, kind) => {
-        let spoilt = [...lines]
-        const line = lines[a]!
-        const at = c % line.length
-        if (kind === 'char') {
-          spoilt[a] = `${line.slice(0, at)}${line[at] === '7' ? '8' : '7'}${line.slice(at + 1)}`
-          // When it was exported is what whoever exports says; nothing is proven by it.
-          fc.pre(!(a === 0 && JSON.stringify({ ...(JSON.parse(line) as object), exported_ms: 0 }) === exportedAtZero(spoilt[0]!)))
-        } else if (kind === 'drop') spoilt.splice(a, 1)
-        else if (kind === 'double') spoilt.splice(b, 0, line)
-        else if (kind === 'cut') spoilt = lines.slice(0, a)
-        else {
-          fc.pre(lines[a] !== lines[b])
-          spoilt = lines.with(a, lines[b]!).with(b, line)
-        }
-        // A checkpoint in between is one statement more: left out or told twice in its place it changes none.
-        const only = kind === 'drop' || kind === 'double'
-        fc.pre(!(only && line.startsWith('{"checkpoint"')))
-        const report = await verify(spoilt, { anchors: [anchor] })
-        expect(exitCodeOf(report), `${kind} ${a} ${b} ${at}`).toBe(1)
-        expect(report.problems.length).toBeGreaterThan(0)
-      }),
+      fc.asyncProperty(
+        pick,
+        pick,
+        fc.nat(),
+        fc.constantFrom('char', 'drop', 'double', 'swap', 'cut'),
+        async (a, b, c, kind) => {
+          let spoilt = [...lines]
+          const line = lines[a]!
+          const at = c % line.length
+          if (kind === 'char') {
+            spoilt[a] = `${line.slice(0, at)}${line[at] === '7' ? '8' : '7'}${line.slice(at + 1)}`
+            // When it was exported is what whoever exports says; nothing is proven by it.
+            fc.pre(
+              !(
+                a === 0 &&
+                JSON.stringify({ ...(JSON.parse(line) as object), exported_ms: 0 }) ===
+                  exportedAtZero(spoilt[0]!)
+              ),
+            )
+          } else if (kind === 'drop') spoilt.splice(a, 1)
+          else if (kind === 'double') spoilt.splice(b, 0, line)
+          else if (kind === 'cut') spoilt = lines.slice(0, a)
+          else {
+            fc.pre(lines[a] !== lines[b])
+            spoilt = lines.with(a, lines[b]!).with(b, line)
+          }
+          // A checkpoint in between is one statement more: left out or told twice in its place it changes none.
+          const only = kind === 'drop' || kind === 'double'
+          fc.pre(!(only && line.startsWith('{"checkpoint"')))
+          const report = await verify(spoilt, { anchors: [anchor] })
+          expect(exitCodeOf(report), `${kind} ${a} ${b} ${at}`).toBe(1)
+          expect(report.problems.length).toBeGreaterThan(0)
+        },
+      ),
       { numRuns: 1500 },
     )
   })
@@ -336,10 +419,14 @@ describe('tampering with the file is named', () => {
     const lines = await log.lines()
     const n = lines.findIndex((line) => line.startsWith('{"index":10,'))
     const swapped = await verify(lines.with(n, lines[n + 1]!).with(n + 1, lines[n]!))
-    expect(swapped.problems).toContainEqual(expect.objectContaining({ code: 'reordered', index: 10 }))
+    expect(swapped.problems).toContainEqual(
+      expect.objectContaining({ code: 'reordered', index: 10 }),
+    )
     expect(codes(swapped)).not.toContain('dropped')
     const doubled = await verify(lines.toSpliced(n, 0, lines[n]!))
-    expect(doubled.problems).toContainEqual(expect.objectContaining({ code: 'duplicate', index: 10 }))
+    expect(doubled.problems).toContainEqual(
+      expect.objectContaining({ code: 'duplicate', index: 10 }),
+    )
     const last = lines.findLast((line) => line.startsWith('{"index":59,'))!
     const more = await verify(lines.toSpliced(-1, 0, last.replace('59', '60')))
     expect(more.problems).toContainEqual(expect.objectContaining({ code: 'inserted', index: 60 }))
@@ -363,7 +450,14 @@ describe('tampering with the file is named', () => {
       odd.flatMap((one) => [
         testLeaf(0, { source: one }),
         testLeaf(0, { source: { pep: one, epoch: one, seq: one } }),
-        testLeaf(0, { source: { pdp: 'x' }, kind: 'key', vkey: one, also: one, before: one, time_ms: one }),
+        testLeaf(0, {
+          source: { pdp: 'x' },
+          kind: 'key',
+          vkey: one,
+          also: one,
+          before: one,
+          time_ms: one,
+        }),
         testLeaf(0, { source: { pdp: 'x' }, content: one }),
         testLeaf(0, { v: one }),
       ]),
@@ -383,19 +477,28 @@ describe('numbers and clocks', () => {
     const log = testLog()
     await log.grow(0, leaves)
     await log.sign()
-    expect((await verify(await log.lines())).problems).toEqual([expect.objectContaining({ code, index })])
+    expect((await verify(await log.lines())).problems).toEqual([
+      expect.objectContaining({ code, index }),
+    ])
   })
 
   test('a part of a log may begin in the middle of a journal', async () => {
     const { log } = await signedLog()
-    expect(await verify(await log.lines({ since_ms: 1_700_000_000_020 }))).toMatchObject({ from: 20, problems: [] })
+    expect(await verify(await log.lines({ since_ms: 1_700_000_000_020 }))).toMatchObject({
+      from: 20,
+      problems: [],
+    })
   })
 
   test('a clock that goes back is a warning, unless an event says so', async () => {
     const log = testLog()
     const back = (logged_ms: number, more: object = {}): void => {
       const leaf = canonicalLeaf({ ...testLeaf(0), source: { pdp: 'x' }, ...more, logged_ms })
-      log.store.rows.leaves.push({ index: log.store.rows.leaves.length, leaf, hash: leafHash(leaf) })
+      log.store.rows.leaves.push({
+        index: log.store.rows.leaves.length,
+        leaf,
+        hash: leafHash(leaf),
+      })
     }
     back(100)
     back(90)
@@ -441,7 +544,10 @@ describe('the file', () => {
         else {
           // Bytes 4 to 9 of gzip's header say when and where it was made.
           fc.pre(at < 4 || at > 9)
-          await writeFile(path, whole.map((byte, n) => (n === at ? byte ^ 0x10 : byte)))
+          await writeFile(
+            path,
+            whole.map((byte, n) => (n === at ? byte ^ 0x10 : byte)),
+          )
         }
         const report = await verifyExport(readExport(path), options)
         expect(exitCodeOf(report), `${at} ${cut}`).toBe(1)
@@ -451,7 +557,9 @@ describe('the file', () => {
   })
 
   test('that is not there is an error, not a finding', async () => {
-    await expect(verifyExport(readExport(join(folder, 'nothing')), { keys: [] })).rejects.toThrow('ENOENT')
+    await expect(verifyExport(readExport(join(folder, 'nothing')), { keys: [] })).rejects.toThrow(
+      'ENOENT',
+    )
   })
 
   test('is read as UTF-8 across any borders of chunks, and nothing else is', async () => {

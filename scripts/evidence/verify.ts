@@ -1,7 +1,13 @@
 import { leafHash, sameHash } from '../../pdp/evidence/merkle/hash.ts'
 import { type GrowingRange, growRange, rangeLength } from '../../pdp/evidence/merkle/range.ts'
 import type { VerifierKey } from '../../pdp/evidence/note.ts'
-import { ExportDamaged, type ExportHeader, type ExportLine, parseHeader, parseLine } from './format.ts'
+import {
+  ExportDamaged,
+  type ExportHeader,
+  type ExportLine,
+  parseHeader,
+  parseLine,
+} from './format.ts'
 import { createFindings, type Findings, type Report } from './report.ts'
 import { createAnchorChecks } from './verify-anchors.ts'
 import { createCheckpointChecks } from './verify-checkpoints.ts'
@@ -45,8 +51,7 @@ export async function verifyExport(
       }
       const line = parseLine(text)
       if (line.ok) checks.line(line.value)
-      else
-        findings.problem({ code: 'line_malformed', message: `line ${number}: ${line.error}` })
+      else findings.problem({ code: 'line_malformed', message: `line ${number}: ${line.error}` })
       if (line.ok && 'leaf' in line.value && (done += 1) % PROGRESS_EVERY === 0)
         onProgress?.(done, checks.total)
     }

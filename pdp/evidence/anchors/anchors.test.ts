@@ -110,7 +110,10 @@ describe('every anchor', () => {
     expect(anchor.status().problem).toBeUndefined()
     expect(counts.at(-1)).toBe('delivered')
     // One line when it begins, one when it ends.
-    expect(told.map(([, event]) => event)).toEqual(['evidence.anchor_failed', 'evidence.anchor_recovered'])
+    expect(told.map(([, event]) => event)).toEqual([
+      'evidence.anchor_failed',
+      'evidence.anchor_recovered',
+    ])
   })
 
   test('delivers what waits when it is closed, and gives up one that hangs', async () => {
@@ -125,7 +128,9 @@ describe('every anchor', () => {
         arrived.push(size)
         return size < 2
           ? Promise.resolve()
-          : new Promise((_, reject) => signal.addEventListener('abort', () => reject(new Error('aborted'))))
+          : new Promise((_, reject) =>
+              signal.addEventListener('abort', () => reject(new Error('aborted'))),
+            )
       },
     })
     anchor.offer(await signed(store, 1))
@@ -179,20 +184,25 @@ describe('a URL', () => {
 
   test('is sent the note, with the token', async () => {
     const checkpoint = await signed(createMemoryStore(), 3)
-    const anchor = kept(urlAnchor({ name: 'url', url, token: () => Promise.resolve('t'), every_ms, log }))
+    const anchor = kept(
+      urlAnchor({ name: 'url', url, token: () => Promise.resolve('t'), every_ms, log }),
+    )
     anchor.offer(checkpoint)
     await settled(anchor, 1)
     expect(got).toEqual([{ body: checkpoint.note, authorization: 'Bearer t' }])
   })
 
-  test.each([302, 401, 500])('that answers %i has not taken it, and is sent it again', async (answer) => {
-    status = answer
-    const anchor = kept(urlAnchor({ name: 'url', url, every_ms, log, backoff_ms: 5 }))
-    anchor.offer(await signed(createMemoryStore(), 3))
-    await vi.waitFor(() => expect(anchor.status().failed).toBeGreaterThan(1))
-    status = 204
-    await settled(anchor, 1)
-  })
+  test.each([302, 401, 500])(
+    'that answers %i has not taken it, and is sent it again',
+    async (answer) => {
+      status = answer
+      const anchor = kept(urlAnchor({ name: 'url', url, every_ms, log, backoff_ms: 5 }))
+      anchor.offer(await signed(createMemoryStore(), 3))
+      await vi.waitFor(() => expect(anchor.status().failed).toBeGreaterThan(1))
+      status = 204
+      await settled(anchor, 1)
+    },
+  )
 })
 
 describe('a witness', () => {
@@ -261,7 +271,10 @@ describe('a witness', () => {
     const second = anchored(backup)
     second.offer(await signed(backup, 1))
     await vi.waitFor(() => expect(second.status().problem).toContain('rolled_back'))
-    expect(told.map(([level, event]) => [level, event])).toContainEqual(['error', 'evidence.rolled_back'])
+    expect(told.map(([level, event]) => [level, event])).toContainEqual([
+      'error',
+      'evidence.rolled_back',
+    ])
   })
 
   test.each([
@@ -276,16 +289,25 @@ describe('a witness', () => {
     const second = anchored(backup)
     second.offer(await signed(backup, count))
     await vi.waitFor(() => expect(second.status().problem).toContain('forked'))
-    expect(told.map(([level, event]) => [level, event])).toContainEqual(['error', 'evidence.forked'])
+    expect(told.map(([level, event]) => [level, event])).toContainEqual([
+      'error',
+      'evidence.forked',
+    ])
     expect(backup.rows.checkpoints.at(-1)?.note).not.toContain('witness')
   })
 
   test.each([
-    ['a cosignature of something else', () => ({ status: 200, text: `${witness.key.line('else\n', 5)}\n` })],
-    ['a cosignature of the future', () => {
-      const parsed = store.rows.checkpoints.at(-1)!.note.split('\n\n')[0]
-      return { status: 200, text: `${witness.key.line(`${parsed}\n`, 99_999_999_999)}\n` }
-    }],
+    [
+      'a cosignature of something else',
+      () => ({ status: 200, text: `${witness.key.line('else\n', 5)}\n` }),
+    ],
+    [
+      'a cosignature of the future',
+      () => {
+        const parsed = store.rows.checkpoints.at(-1)!.note.split('\n\n')[0]
+        return { status: 200, text: `${witness.key.line(`${parsed}\n`, 99_999_999_999)}\n` }
+      },
+    ],
     ['nothing', () => ({ status: 200, text: '' })],
     ['another key', (right: string) => ({ status: 200, text: right.replace('witness', 'other') })],
     ['that it is broken', () => ({ status: 500, text: '' })],
@@ -314,7 +336,10 @@ describe('configuration', () => {
   })
 
   test('with a key that is none of a witness, or of two kinds at once, is refused', () => {
-    const config = anchorConfig.parse({ witness: 'https://example.com/w', public_key: key.key.vkey })
+    const config = anchorConfig.parse({
+      witness: 'https://example.com/w',
+      public_key: key.key.vkey,
+    })
     expect(openAnchor(config, parts).ok).toBe(false)
     expect(anchorConfig.safeParse({ file: 'x', url: 'https://example.com' }).success).toBe(false)
     expect(anchorConfig.safeParse({ url: 'ftp://example.com' }).success).toBe(false)

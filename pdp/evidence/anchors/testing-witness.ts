@@ -22,7 +22,10 @@ export type TestWitness = {
 type Reply = { readonly status: number; readonly text: string; readonly type?: string }
 
 /** A witness on loopback that does what C2SP tlog-witness says: checks signature and consistency, remembers, cosigns. */
-export async function startWitness(logs: readonly VerifierKey[], now: () => number = Date.now): Promise<TestWitness> {
+export async function startWitness(
+  logs: readonly VerifierKey[],
+  now: () => number = Date.now,
+): Promise<TestWitness> {
   const key = testKey('witness.example.com/w1', COSIGNATURE)
   const seen: TestWitness['seen'] = new Map()
   const statuses: number[] = []
@@ -72,9 +75,11 @@ export async function startWitness(logs: readonly VerifierKey[], now: () => numb
         request.method === 'POST' && request.url === '/prefix/add-checkpoint'
           ? cosign(body)
           : { status: 404, text: '' }
-      const { status, text, type = 'text/plain' }: Reply = witness.answer
-        ? witness.answer(right.text)
-        : right
+      const {
+        status,
+        text,
+        type = 'text/plain',
+      }: Reply = witness.answer ? witness.answer(right.text) : right
       statuses.push(status)
       response.writeHead(status, { 'content-type': type }).end(text)
     })
