@@ -432,6 +432,13 @@ describe('tampering with the file is named', () => {
     expect(more.problems).toContainEqual(expect.objectContaining({ code: 'inserted', index: 60 }))
   })
 
+  test('a count that is not that of the leaves, and lines behind the last', async () => {
+    const { log } = await signedLog()
+    const lines = await log.lines()
+    expect(codes(await verify(lines.with(-1, '{"end":{"leaves":59}}')))).toEqual(['count_wrong'])
+    expect(codes(await verify([...lines, lines.at(-2)!]))).toContain('line_malformed')
+  })
+
   test('text with a lone surrogate does not pass for text with a replacement character', async () => {
     const log = testLog()
     await log.grow(0, [testLeaf(0, { name: '\ufffd' })])
