@@ -214,14 +214,3 @@ function fromBase64(text: string): Buffer | undefined {
   const bytes = Buffer.from(text, 'base64')
   return text !== '' && bytes.toString('base64') === text ? bytes : undefined
 }
-
-/** Notes in a file of several, with blank lines between them; what is none, such as one that a crash cut, is left out. */
-export function notesOf(text: string): readonly string[] {
-  const parts = text.split(/\n{2,}/).filter((part) => part.trim() !== '')
-  return parts.flatMap((part, at) => {
-    const signatures = parts[at + 1]
-    return signatures?.startsWith('\u2014 ') && !part.startsWith('\u2014 ')
-      ? [`${part.replace(/^\n+/, '')}\n\n${signatures.trimEnd()}\n`]
-      : []
-  })
-}

@@ -1,7 +1,7 @@
 import { openCheckpoint, readCheckpoint } from '../../pdp/evidence/checkpoint.ts'
 import { sameHash } from '../../pdp/evidence/merkle/hash.ts'
 import type { VerifierKey } from '../../pdp/evidence/note.ts'
-import type { Findings, ProblemCode } from './report.ts'
+import type { Findings, Problem, ProblemCode } from './report.ts'
 
 export type CheckpointChecks = {
   /**
@@ -115,12 +115,7 @@ export function createCheckpointChecks(parts: CheckpointParts): CheckpointChecks
         const before = fits_at
         compare(read.value.root, root, size)
         const [first] = misfits
-        if (first !== undefined)
-          findings.problem({
-            code: 'leaves_do_not_fit',
-            range: [before, first],
-            message: `leaves ${before} to ${first - 1} are not those that were signed: one or more were changed, inserted, dropped or reordered, or the log was forked there`,
-          })
+        if (first !== undefined) findings.problem(misfit(before, first))
       }
       const late = named()
       for (const one of deferred) isSigned(one.note, one.size, [...given, ...late], true)
@@ -130,6 +125,20 @@ export function createCheckpointChecks(parts: CheckpointParts): CheckpointChecks
     keys: () => [...signers].map(([vkey, checkpoints]) => ({ vkey, checkpoints })),
   }
 }
+
+/** @param first size of the first checkpoint that does not fit, `before` of the last one that does. */
+const misfit = (before: number, first: number): Problem =>
+  first === before
+    ? {
+        code: 'leaves_do_not_fit',
+        range: [0, first],
+        message: `what is in front of leaf ${first} is not what was signed: export the whole log to see where`,
+      }
+    : {
+        code: 'leaves_do_not_fit',
+        range: [before, first],
+        message: `leaves ${before} to ${first - 1} are not those that were signed: one or more were changed, inserted, dropped or reordered, or the log was forked there`,
+      }
 
 const FAULTS = {
   malformed: ['checkpoint_altered', 'is none'],

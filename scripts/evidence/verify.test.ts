@@ -271,6 +271,15 @@ describe('tampering with the store is named', () => {
     expect(report.problems[0]?.range).toEqual([7, 20])
   })
 
+  test('what was rewritten in front of the part that is exported', async () => {
+    const { log } = await signedLog()
+    log.store.rows.hashes.get(0)![3] = leafHash('another')
+    const lines = await log.lines({ since_ms: 1_700_000_000_033 })
+    expect((await verify(lines)).problems).toEqual([
+      expect.objectContaining({ code: 'leaves_do_not_fit', range: [0, 33] }),
+    ])
+  })
+
   test('an older copy: unproven without an anchor, a roll-back with one', async () => {
     const { log, anchor } = await signedLog()
     const { rows } = log.store
@@ -430,6 +439,15 @@ describe('tampering with the file is named', () => {
     const last = lines.findLast((line) => line.startsWith('{"index":59,'))!
     const more = await verify(lines.toSpliced(-1, 0, last.replace('59', '60')))
     expect(more.problems).toContainEqual(expect.objectContaining({ code: 'inserted', index: 60 }))
+  })
+
+  test('a count that is not that of the leaves, and lines behind the last', async () => {
+    const { log } = await signedLog()
+    const lines = await log.lines()
+    expect(codes(await verify([...lines.slice(0, -1), '{"end":{"leaves":59}}']))).toEqual([
+      'count_wrong',
+    ])
+    expect(codes(await verify([...lines, lines.at(-2)!]))).toContain('line_malformed')
   })
 
   test('text with a lone surrogate does not pass for text with a replacement character', async () => {

@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises'
 import { Command } from 'commander'
 import { readCheckpoint } from '../../../pdp/evidence/checkpoint.ts'
-import { notesOf } from '../../../pdp/evidence/note.ts'
+import { splitNotes } from '../../../pdp/evidence/note.ts'
 import { CommandError, exitHelp, print } from '../output.ts'
 import { pdpOption } from '../pdp-api.ts'
 import { sinceMs } from '../since.ts'
@@ -60,7 +60,7 @@ async function sizesIn(path: string): Promise<readonly number[]> {
   const text = await readFile(path, 'utf8').catch((cause: unknown) => {
     throw new CommandError('usage', `${path} cannot be read`, { cause })
   })
-  const sizes = notesOf(text).flatMap((note) => {
+  const sizes = splitNotes(text).flatMap((note) => {
     const read = readCheckpoint(note)
     return read.ok ? [read.value.size] : []
   })

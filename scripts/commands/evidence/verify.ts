@@ -1,7 +1,7 @@
 import { readFile, stat } from 'node:fs/promises'
 import { Command } from 'commander'
 import { readExport } from '../../../pdp/evidence/export-format.ts'
-import { notesOf, parseVerifierKey, type VerifierKey } from '../../../pdp/evidence/note.ts'
+import { splitNotes, parseVerifierKey, type VerifierKey } from '../../../pdp/evidence/note.ts'
 import { exitCodeOf, type Report } from '../../evidence/report.ts'
 import { verifyExport } from '../../evidence/verify.ts'
 import { clock, CommandError, paint, print, shown } from '../output.ts'
@@ -72,7 +72,7 @@ async function notesIn(path: string): Promise<readonly string[]> {
   const text = await readFile(path, 'utf8').catch((cause: unknown) => {
     throw new CommandError('usage', `${path} cannot be read`, { cause })
   })
-  const notes = notesOf(text)
+  const notes = splitNotes(text)
   // Fail closed: who names an anchor wants to be held against it.
   if (notes.length === 0) throw new CommandError('usage', `${path} has no checkpoint in it`)
   return notes

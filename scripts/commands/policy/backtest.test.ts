@@ -8,7 +8,7 @@ import { gunzipSync, gzipSync } from 'node:zlib'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { Report } from '../../backtest/report.ts'
 import { createGenerator, endLine, headerLine } from '../../backtest/testing.ts'
-import { sinceMs } from './backtest.ts'
+import { sinceMs } from '../since.ts'
 
 const BUNDLE = 'bundles/default.tar.gz'
 const COUNT = 600
