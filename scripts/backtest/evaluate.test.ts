@@ -1,6 +1,8 @@
 import * as fc from 'fast-check'
 import { beforeAll, expect, test } from 'vitest'
+import { ok } from '../../pdp/contract/result.ts'
 import { approveObligation } from '../../pdp/decide/decide.ts'
+import type { ActivePolicy } from '../../pdp/policy/policy.ts'
 import { loadCases } from '../policy-data/cases.ts'
 import { policyInput } from '../schemas.ts'
 import { createEvaluator, decideAgain } from './evaluate.ts'
@@ -68,4 +70,32 @@ test('the same is asked once of each policy, and approvals as well', () => {
   const later = { ...held, context: { ...held.context, time_ms: 5 } }
   expect(evaluator.ask(generator.policy, later)).toBe(evaluator.ask(generator.policy, held))
   expect(evaluator.counts()).toEqual({ evaluated: before.evaluated, known: before.known + 2 })
+})
+
+test('a policy that does not ask is not told what a session had seen, nor of an approval that it does not want', () => {
+  const [input] = inputs
+  if (!input) throw new Error('there are no cases')
+  const told: unknown[] = []
+  const policy: ActivePolicy = {
+    ...generator.policy,
+    index: { complete: true, rules: [], inputs: {} },
+    evaluate: (_, shown) => {
+      told.push(shown)
+      return ok({ effect: 'allow', reasons: [], obligations: [] })
+    },
+  }
+  const { session } = input.context
+  const recorded = {
+    ...input,
+    context: {
+      ...input.context,
+      session: { ...session, taints: ['customer_data'] },
+      approval: { id: 'a', approvers: ['olivia'], approved_ms: 1 },
+    },
+  }
+  const known = { terms: () => undefined, diverged: () => false }
+  expect(decideAgain(createEvaluator(), policy, recorded, known).ok).toBe(true)
+  expect(told).toHaveLength(1)
+  expect(told[0]).not.toHaveProperty('context.approval')
+  expect(told[0]).not.toHaveProperty('context.session.taints')
 })

@@ -62,15 +62,23 @@ async function isGzip(path: string): Promise<boolean> {
 
 async function* linesOf(chunks: AsyncIterable<unknown>): AsyncGenerator<readonly string[]> {
   const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
-  let rest = ''
+  // Of a line that is not at its end yet; joined once, however many chunks it has.
+  let begun: string[] = []
+  let length = 0
   for await (const chunk of chunks) {
-    const lines = (rest + decoder.decode(chunk as Uint8Array, { stream: true })).split('\n')
-    rest = lines.pop() ?? ''
-    if (rest.length > MOST_LINE)
+    const text = decoder.decode(chunk as Uint8Array, { stream: true })
+    const [first = '', ...lines] = text.split('\n')
+    begun.push(first)
+    length += first.length
+    if (length > MOST_LINE)
       throw new BacktestError('BACKTEST_LINE', `a line has more than ${MOST_LINE} characters`)
-    if (lines.length > 0) yield lines
+    const rest = lines.pop()
+    if (rest === undefined) continue
+    yield [begun.join(''), ...lines]
+    begun = [rest]
+    length = rest.length
   }
-  const last = rest + decoder.decode()
+  const last = begun.join('') + decoder.decode()
   if (last !== '') yield [last]
 }
 

@@ -52,7 +52,7 @@ async function fileOf(bytes: Uint8Array): Promise<string> {
   return path
 }
 
-describe('policy backtest', () => {
+describe('policy backtest', { timeout: 120_000 }, () => {
   test('of the same policy exits with 0, in text, JSON and Markdown', async () => {
     const from = await fileOf(record)
     const text = await run([BUNDLE, '--from', from, '--fail-on', 'change'])
@@ -99,7 +99,7 @@ describe('policy backtest', () => {
   })
 })
 
-describe('policy backtest of a running service', () => {
+describe('policy backtest of a running service', { timeout: 120_000 }, () => {
   let server: Server
   let answer: (url: URL) => { status: number; body: Uint8Array; breaks?: boolean }
   let asked: { url: URL; authorization: string | undefined } | undefined
