@@ -5,7 +5,7 @@ import type { JournalRecord } from '../../pdp/contract/record.ts'
 import { compileMask } from '../../pep/mask/mask.ts'
 import { inText } from '../../pep/mask/testing.ts'
 import { detectors } from '../../pep/mask/detectors/catalogue.ts'
-import { leakOf } from '../../pep/adapters/anthropic/testing-places.ts'
+import { leakOf, leaksOf } from '../../pep/adapters/anthropic/testing-places.ts'
 import { toolFacts } from '../../pep/facts/tool.ts'
 import { testIntent, testOutcome } from '../../sealing/testing.ts'
 import { secrets } from '../leakcheck/secrets.ts'
@@ -25,7 +25,7 @@ const percent = (text: string): string =>
   Array.from(Buffer.from(text), (byte) => `%${byte.toString(16).padStart(2, '0')}`).join('')
 
 /** A record with the text in every place that an agent, an upstream or a message of policy can fill. */
-function filled(text: string): Intent {
+export function filled(text: string): Intent {
   const intent = testIntent()
   const { request, decision } = intent
   const { subject, context } = request
@@ -49,7 +49,6 @@ function filled(text: string): Intent {
           detectors: { ipv4: 3 },
           phrases: ['a_list'],
           paths: { '$.a': [text, 1, null] },
-          incomplete: [`tool.input.${text}: cut`],
           http: {
             method: 'POST',
             path: `/a/${percent(text)}`,
@@ -64,6 +63,7 @@ function filled(text: string): Intent {
             { command: `curl -u '${text}' "${text}" > '${text}'`, file_path: text, note: text },
             10,
           ),
+          incomplete: [`tool.input.${text}: cut`],
           sql: {
             statements: [
               {
@@ -114,6 +114,8 @@ const seen = (record: JournalRecord): string => {
   return [text, decoded, decoded.replaceAll('+', ' '), inside].join('\n\0\n')
 }
 
+const others = seen(filled('x'))
+
 describe('an intent', () => {
   test.each(everySecret)(
     'shows a secret in none of its places: %s',
@@ -130,7 +132,9 @@ describe('an intent', () => {
     ),
   )('shows nothing of example $k of $name', async ({ before, value, after }) => {
     const shown = seen(await masked(filled(before + value + after)))
-    expect(leakOf(value, shown)).toBeUndefined()
+    // What the record holds without it may stay.
+    const leaks = Array.from(leaksOf(value, shown)).filter((leak) => !others.includes(leak))
+    expect(leaks).toEqual([])
   })
 
   test('keeps who asked, ids, digests, times, counts and names', async () => {

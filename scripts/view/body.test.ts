@@ -452,7 +452,6 @@ test(
       clearInterval(watch)
       expect(out.includes('ada@')).toBe(false)
       expect(longest).toBeLessThan(2000)
-      console.log('longest stretch', longest)
     }
   },
   LOADED,
