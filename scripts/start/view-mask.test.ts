@@ -25,7 +25,7 @@ const percent = (text: string): string =>
   Array.from(Buffer.from(text), (byte) => `%${byte.toString(16).padStart(2, '0')}`).join('')
 
 /** A record with the text in every place that an agent, an upstream or a message of policy can fill. */
-export function filled(text: string): Intent {
+function filled(text: string): Intent {
   const intent = testIntent()
   const { request, decision } = intent
   const { subject, context } = request
@@ -214,7 +214,7 @@ describe('an intent', () => {
       context: { ...intent.request.context, facts: { ...facts, ...more } },
     })
     const http = { ...facts.http, segments: ['4111 1111', '1111 1111'], query: {} }
-    const cut = `${'note '.repeat(102)}`.slice(0, 512 - 12) + '4111 1111 11'
+    const cut = 'note '.repeat(102).slice(0, 512 - 12) + '4111 1111 11'
     const shown = await masked({
       ...intent,
       request: request({ http, paths: { '$.a': [cut] } }),
@@ -285,8 +285,13 @@ test('what goes wrong shows nothing, and says nothing of what it was about', asy
   const strange = testIntent()
   const request = { ...strange.request, subject: new Map() } as unknown as DecisionRequest
   expect(await viewMask({ ...strange, request })).toMatchObject({ ok: false })
-  const bodies = testIntent({ exchange: { body_bytes: 1, body: Buffer.from([0xff]) } })
-  expect(await viewMask(bodies)).toEqual({ ok: false, error: 'it is not UTF-8' })
+})
+
+test('a body that cannot be shown does not hide the decision about it', async () => {
+  const body = Buffer.from([0xff, ...Buffer.from('4111 1111 1111 1111')])
+  const shown = await masked(testIntent({ exchange: { body_bytes: 1, body, forwarded: body } }))
+  expect(Buffer.from(shown.exchange.body ?? []).toString()).toBe('[NOT SHOWN: it is not UTF-8]')
+  expect(shown.exchange.forwarded).toEqual(shown.exchange.body)
 })
 
 test('markers are those of redaction alone, whatever policy masked with', async () => {

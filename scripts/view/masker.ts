@@ -126,6 +126,10 @@ function* readingsOf(masked: string): Generator<string> {
   if (text === text.toLowerCase() && /[a-z]/.test(text)) yield text.toUpperCase()
 }
 
+/** Whether something was looked at and cannot be shown, unlike what went wrong by a defect. */
+export const isRefused = (error: unknown): error is NotShown | PepMaskError =>
+  error instanceof NotShown || error instanceof PepMaskError
+
 /** Says in a sentence why something cannot be masked. What went wrong by itself may quote what it was about. */
 export function reasonOf(error: unknown): string {
   if (error instanceof NotShown) return error.message
