@@ -1,18 +1,9 @@
 import { describe, expect, test } from 'vitest'
-import { read } from '../../pep/adapters/anthropic/testing.ts'
 import { jsonPlaces, seenIn, stringsOf } from '../../pep/adapters/anthropic/testing-places.ts'
 import type { MaskObligation } from '../../pdp/contract/obligation.ts'
 import type { JournalRecord } from '../../pdp/contract/record.ts'
 import { testIntent, testOutcome } from '../../sealing/testing.ts'
-import {
-  expectNoLeak,
-  splitsOf,
-  chunkOf,
-  everySecret,
-  masked,
-  maskedBody,
-  viewMask,
-} from './testing.ts'
+import { expectNoLeak, splitsOf, chunkOf, everySecret, maskedBody, viewMask } from './testing.ts'
 
 describe('JSON', () => {
   describe.each(jsonPlaces)('%s', (_, make) => {

@@ -6,7 +6,6 @@ import {
   signedPlaces,
   streamPlaces,
 } from '../../pep/adapters/anthropic/testing-places.ts'
-import { pieces } from '../fuzz/secrets.ts'
 import { encodeFrame, plainFraming } from '../leakcheck/frames.ts'
 import { places } from '../leakcheck/places.ts'
 import { leaksIn } from '../leakcheck/secrets.ts'
