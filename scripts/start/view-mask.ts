@@ -12,7 +12,7 @@ import type { ViewMask } from '../../pdp/evidence/view-mask.ts'
 import { type About, maskBody } from '../view/body.ts'
 import { maskDecision, maskRequest } from '../view/described.ts'
 import { maskHeaders } from '../view/headers.ts'
-import { createMasker, type Masker, NotShown, reasonOf } from '../view/masker.ts'
+import { createMasker, type Masker, isRefused, NotShown, reasonOf } from '../view/masker.ts'
 import type { Breathe } from '../view/pieces.ts'
 import { maskTarget } from '../view/target.ts'
 import { maskValue } from '../view/values.ts'
@@ -142,7 +142,13 @@ async function maskExchange(
   const about: About = { headers: headers ?? [], plain: isPlain(known), cut: false }
   const whole = async (bytes: Uint8Array): Promise<Uint8Array> => {
     const given = { body: Buffer.from(bytes), pieces: [[0, bytes.length] as const] }
-    return (await maskBody(ofBody, given, about, breathe)).body
+    try {
+      return (await maskBody(ofBody, given, about, breathe)).body
+    } catch (error) {
+      // The decision can be shown without the body that it was about.
+      if (isRefused(error)) return Buffer.from(`[NOT SHOWN: ${reasonOf(error)}]`)
+      throw error
+    }
   }
   return {
     ...(method !== undefined && { method: masker.text(method) }),

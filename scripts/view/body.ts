@@ -1,4 +1,5 @@
 import { isUtf8 } from '../../pep/adapters/http/describe.ts'
+import { err } from '../../pdp/contract/result.ts'
 import { isJson } from '../../pep/facts/http.ts'
 import { parseStrict } from '../../pep/facts/json-text.ts'
 import { SseDecoder } from '../../pep/mask/sse.ts'
@@ -41,10 +42,13 @@ export async function maskBody(
   const through = (part: Parameters<typeof throughPieces>[1], pieces = given): Promise<Pieces> =>
     throughPieces(pieces, part, breathe, about.cut)
   await breathe()
-  if (isJson(type) || (couldBeJson(text) && parseStrict(withoutMark(text)).ok)) {
-    if (about.cut && !isWhole(text)) return beginningOfJson(masker, given, about, breathe)
-    return maskJsonBody(masker, given, text, breathe)
-  }
+  const declared = isJson(type)
+  const document =
+    declared || couldBeJson(text) ? parseStrict(withoutMark(text)) : err('not valid JSON')
+  await breathe()
+  if (document.ok) return maskJsonBody(masker, given, text, document.value, breathe)
+  if (declared && about.cut) return beginningOfJson(masker, given, about, breathe)
+  if (declared) throw new NotShown(`it is ${document.error}`)
   if (masker.fields) throw new NotShown('policy masks fields of it, and it is not JSON')
   const edits = await linesOfJson(masker, text, breathe)
   if (edits) return throughPieces(edited(given, edits), masker.mask.utf8(), breathe, false)
@@ -53,8 +57,8 @@ export async function maskBody(
   if (type === 'text/event-stream' || (/(?:^|[\r\n])\ufeff?data:/.test(text) && !isForm(type)))
     return through(
       (await isMessage(given.body, breathe))
-        ? createMessageStream(masker)
-        : createEventStream(masker),
+        ? createMessageStream(masker, breathe)
+        : createEventStream(masker, breathe),
     )
   const form = isForm(type) || (type === '' && /^[^\s&=]+=\S*$/.test(text))
   const masked = await through(
@@ -101,15 +105,6 @@ function textOf(body: Buffer, cut: boolean): string {
   return text
 }
 
-function isWhole(text: string): boolean {
-  try {
-    JSON.parse(withoutMark(text))
-    return true
-  } catch {
-    return false
-  }
-}
-
 /** JSON that is cut off: its strings one by one. Where blocks of a message may hold a value together that is not enough. */
 async function beginningOfJson(
   masker: Masker,
@@ -141,7 +136,7 @@ async function linesOfJson(
         return undefined
       }
       crossing.add(document)
-      const masked = maskJsonText(masker, line)
+      const masked = await maskJsonText(masker, line, breathe)
       if (masked !== line) edits.push({ at, length, bytes: Buffer.from(masked) })
     }
     at += length + 1

@@ -47,17 +47,28 @@ const FACTS = 'context.facts.'
 /** Masks a decision request. */
 export function maskRequest(masker: Masker, request: DecisionRequest): unknown {
   const full = isFull(request)
+  const worded = masker.worded(JSON.stringify(request.context.facts)).map(bare)
   return maskValue(masker, togetherMasked(masker, request), {
     keeps: (path) => keptOfRequest.has(path),
-    text(path, text) {
+    text(path, text, name) {
       const isPath = path === 'resource.id' || path === `${FACTS}http.path`
       if (isPath && text.startsWith('/')) return maskTarget(masker, text)
       if (!path.startsWith(FACTS)) return undefined
       const cut = cutAt.has(text.length) || (full && path.startsWith(`${FACTS}tool.input.`))
-      return masker.text(text, cut)
+      // What was taken out of a command is without the word that says what it is.
+      const inside = worded.some(
+        (value) => bare(text).includes(value) || value.includes(bare(text)),
+      )
+      const out = masker.named(name, text, cut)
+      return inside && text.length >= LEAST_WORDED && out === text ? redacted('credential') : out
     },
   })
 }
+
+/** A shorter part of a value is a word like others. */
+const LEAST_WORDED = 12
+/** Paths are recorded without double slashes. */
+const bare = (text: string): string => text.replace(/\/{2,}/g, '/').replace(/=+$/, '')
 
 function isFull({ context }: DecisionRequest): boolean {
   const input = Object.entries(context.facts.tool?.input ?? {})

@@ -15,6 +15,6 @@ export function maskHeaders(
   return headers.map(([name, value]) => {
     const shown = masker.text(name)
     if (digest.test(value)) return [shown, value]
-    return [shown, credentials.test(name) ? redacted('credential') : masker.text(value)]
+    return [shown, credentials.test(name) ? redacted('credential') : masker.named(name, value)]
   })
 }

@@ -9,20 +9,26 @@ import { type Breathe, type Edit, edited, type Pieces, throughPieces } from './p
 /**
  * Masks a JSON body: text blocks that follow each other as the one text that their reader sees, then every string, key and
  * number. Pictures and other files in it are replaced by their size.
- * @param text of the body. It parses.
+ * @param text of the body.
+ * @param document what it parses to.
  */
 export async function maskJsonBody(
   masker: Masker,
   body: Pieces,
   text: string,
+  document: unknown,
   breathe: Breathe,
 ): Promise<Pieces> {
-  const edits = await acrossStrings(masker, text, breathe)
+  const edits = await acrossStrings(masker, text, document, breathe)
   return throughPieces(edited(body, edits), masker.mask.json(), breathe, false)
 }
 
-/** The same of a document that is short, such as the data of an event. */
-export function maskJsonText(masker: Masker, text: string): string {
+/** The same of a document by itself, such as the data of an event. */
+export async function maskJsonText(
+  masker: Masker,
+  text: string,
+  breathe: Breathe,
+): Promise<string> {
   const value = parsed(text)
   const joined = new Map<object, string>()
   const out = rewrite(
@@ -38,8 +44,9 @@ export function maskJsonText(masker: Masker, text: string): string {
     },
     undefined,
   )
-  const json = masker.mask.json()
-  return Buffer.concat([json.push(Buffer.from(out)), json.end()]).toString('utf8')
+  const bytes = Buffer.from(out)
+  const whole = { body: bytes, pieces: [[0, bytes.length] as const] }
+  return (await throughPieces(whole, masker.mask.json(), breathe, false)).body.toString('utf8')
 }
 
 /** @throws {NotShown} for JSON that two readers could read differently. */
@@ -83,11 +90,14 @@ const notShown = (characters: number): string =>
   `[NOT SHOWN: ${Math.floor((characters * 3) / 4)} bytes]`
 
 /** Edits of what stands in several strings together, and of what is replaced by its size. */
-async function acrossStrings(masker: Masker, text: string, breathe: Breathe): Promise<Edit[]> {
+async function acrossStrings(
+  masker: Masker,
+  text: string,
+  value: unknown,
+  breathe: Breathe,
+): Promise<Edit[]> {
   const mark = text.startsWith('\ufeff') ? 1 : 0
   const json = text.slice(mark)
-  const value = parsed(json)
-  await breathe()
   const joined = await joinedAcross(masker, value, breathe)
   const border = randomUUID()
   const news: string[] = []

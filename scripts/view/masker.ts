@@ -1,3 +1,4 @@
+import { isKeyword } from '../../pep/mask/detectors/keywords.ts'
 import { PepMaskError } from '../../pep/mask/errors.ts'
 import { compileMask, type Mask } from '../../pep/mask/mask.ts'
 import { redacted } from '../../pep/mask/replace.ts'
@@ -18,6 +19,10 @@ export type Masker = {
    * @param cut its end is missing: what may be the beginning of a value is left out.
    */
   readonly text: (text: string, cut?: boolean) => string
+  /** The same of what has a name, which may say what it is. */
+  readonly named: (name: string, text: string, cut?: boolean) => string
+  /** Values that are only known by the word in front of them, wherever else they stand. */
+  readonly worded: (text: string) => readonly string[]
   /** What a text holds, by detector. */
   readonly findings: (text: string) => readonly FindingName[]
 }
@@ -47,21 +52,49 @@ export function createMasker(
     masker.end()
     return Object.keys(masker.counts) as FindingName[]
   }
+  const text = (given: string, cut = false): string => {
+    const masker = mask.text()
+    const certain = masker.push(given)
+    const out = cut ? `${certain}…` : certain + masker.end()
+    for (const reading of readingsOf(out)) {
+      const found = findings(reading)
+      if (found.length > 0) return found.map(redacted).join('')
+    }
+    return out
+  }
   return {
     mask,
     altering: new Set([...detectors, 'credential', 'field']),
     fields: fields.length > 0,
     findings,
-    text(text, cut = false) {
-      const masker = mask.text()
-      const certain = masker.push(text)
-      const out = cut ? `${certain}…` : certain + masker.end()
-      for (const reading of readingsOf(out)) {
-        const found = findings(reading)
-        if (found.length > 0) return found.map(redacted).join('')
-      }
-      return out
+    text,
+    named(name, given, cut) {
+      if (!isKeyword(name)) return text(given, cut)
+      // As a reader of JSON sees it.
+      const head = `${name.slice(-64)}":"`
+      const out = text(head + given, cut)
+      return out.startsWith(head) ? out.slice(head.length) : out
     },
+    worded: createWorded(),
+  }
+}
+
+/** Collects values of detectors that need a word in front of them. */
+function createWorded(): Masker['worded'] {
+  let values: string[] = []
+  const token = (_: FindingName, value: string): string => {
+    values.push(value)
+    return 'a'
+  }
+  const mask = compileMask([{ detectors: ['aws_key', 'azure_key'], style: 'token' }], {
+    keys: { ...unusedKeys, token },
+  })
+  return (text) => {
+    values = []
+    const masker = mask.text()
+    masker.push(text)
+    masker.end()
+    return values
   }
 }
 
@@ -92,6 +125,10 @@ function* readingsOf(masked: string): Generator<string> {
   if (text.includes(':/')) yield text.replace(/:\/(?!\/)/g, '://')
   if (text === text.toLowerCase() && /[a-z]/.test(text)) yield text.toUpperCase()
 }
+
+/** Whether something was looked at and cannot be shown, unlike what went wrong by a defect. */
+export const isRefused = (error: unknown): error is NotShown | PepMaskError =>
+  error instanceof NotShown || error instanceof PepMaskError
 
 /** Says in a sentence why something cannot be masked. What went wrong by itself may quote what it was about. */
 export function reasonOf(error: unknown): string {

@@ -7,7 +7,7 @@ import { ok } from '../../pdp/contract/result.ts'
 import { encodeSse, SseDecoder, type SseFrame } from '../../pep/mask/sse.ts'
 import { maskJsonText } from './json.ts'
 import { type Masker, NotShown } from './masker.ts'
-import type { Part } from './pieces.ts'
+import type { Breathe, Part } from './pieces.ts'
 
 /** Results of server tools come in one event. */
 const MAX_EVENT_BYTES = 16 * 1024 * 1024
@@ -33,7 +33,7 @@ export function isOfMessage({ data }: SseFrame): boolean {
  * and blocks. Thinking, which it must leave as it is, goes through it under other names: what people look at needs no
  * valid signature. Half an event at the end is not shown.
  */
-export function createMessageStream(masker: Masker): Part {
+export function createMessageStream(masker: Masker, breathe: Breathe): Part {
   const decoder = new SseDecoder(MAX_EVENT_BYTES)
   const shown = new SseDecoder(4 * MAX_EVENT_BYTES)
   let written: Buffer[] = []
@@ -43,7 +43,7 @@ export function createMessageStream(masker: Masker): Part {
     altering: masker.altering,
     findings: new Findings(),
     ruled: true,
-    admit: ({ input }) => Promise.resolve(ok(maskJsonText(masker, input))),
+    admit: async ({ input }) => ok(await maskJsonText(masker, input, breathe)),
     decision_id: '',
     maxInputBytes: 4 * MAX_EVENT_BYTES,
     write(bytes) {
@@ -68,15 +68,20 @@ export function createMessageStream(masker: Masker): Part {
     if (cut !== undefined) throw new NotShown(cut)
   }
 
-  function taken(): Buffer {
+  async function taken(): Promise<Buffer> {
     const frames = shown.feed(Buffer.concat(written))
     written = []
-    return Buffer.concat(frames.map((frame) => finished(masker, frame)))
+    const out: Buffer[] = []
+    for (const frame of frames) out.push(await finished(masker, frame, breathe))
+    return Buffer.concat(out)
   }
 
   return {
     async push(bytes) {
-      for (const frame of decoder.feed(bytes)) for (const part of unsigned(frame)) await feed(part)
+      for (const frame of decoder.feed(bytes)) {
+        for (const part of unsigned(frame)) await feed(part)
+        await breathe()
+      }
       return taken()
     },
     async end() {
@@ -152,11 +157,11 @@ function named(value: unknown): unknown {
 }
 
 /** Gives signed fields their names again, and masks what the reader must not touch: ids, names, signatures, files. */
-function finished(masker: Masker, frame: SseFrame): Buffer {
+async function finished(masker: Masker, frame: SseFrame, breathe: Breathe): Promise<Buffer> {
   const { data } = frame
   if (data === undefined) return frame.raw
   const own = data.includes(PLAIN) ? JSON.stringify(named(JSON.parse(data))) : data
-  const masked = maskJsonText(masker, own)
+  const masked = await maskJsonText(masker, own, breathe)
   if (masked === data) return frame.raw
   return encodeSse(frame.event === undefined ? undefined : masker.text(frame.event), masked)
 }

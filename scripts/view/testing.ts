@@ -1,5 +1,5 @@
 import type { ChunkRecord, JournalRecord } from '../../pdp/contract/record.ts'
-import { seenIn } from '../../pep/adapters/anthropic/testing-places.ts'
+import { leakOf, seenIn } from '../../pep/adapters/anthropic/testing-places.ts'
 import { type Secret, secrets } from '../leakcheck/secrets.ts'
 import { createViewMask } from '../start/view-mask.ts'
 
@@ -51,7 +51,7 @@ export async function maskedBody(
   return body
 }
 
-/** A secret as it is and in the ways that a JSON writer may put it. */
+/** By its kind, for the names of tests. */
 export const everySecret: readonly (readonly [string, Secret])[] = secrets.map((secret) => [
   secret.kind,
   secret,
@@ -71,3 +71,19 @@ export function seenInRecord(record: JournalRecord): string {
 /** A buffer writes itself as this before a replacer sees it. */
 const isBuffer = (value: unknown): value is { readonly data: number[] } =>
   typeof value === 'object' && value !== null && 'type' in value && value.type === 'Buffer'
+
+export const halves = (text: string, at: number): string[] => [text.slice(0, at), text.slice(at)]
+
+/** Cut everywhere, or in some places, and into single characters. */
+export const splitsOf = (text: string, every: boolean): string[][] => [
+  ...Array.from({ length: text.length - 1 }, (_, k) => k + 1)
+    .filter((at) => every || at % 7 === 3)
+    .map((at) => halves(text, at)),
+  Array.from(text),
+]
+
+/** @throws {Error} when most of the secret is seen, in a row. */
+export function expectNoLeak(seen: string, { kind, sensitive }: Secret): void {
+  const leak = leakOf(sensitive, seen)
+  if (leak !== undefined) throw new Error(`${kind} is seen: ${leak}`)
+}
