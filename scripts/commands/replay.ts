@@ -1,10 +1,13 @@
 import { createInterface } from 'node:readline/promises'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { Command, Option } from 'commander'
+import { writePrivate } from '../private-file.ts'
+import { buildPageData } from '../replay/build-page-data.ts'
 import { curlCommand } from '../replay/curl.ts'
 import { fetchSteps, type Recorded } from '../replay/fetch-steps.ts'
 import { momentsOf } from '../replay/model.ts'
 import { choose, type Chosen, requestOf } from '../replay/one-step.ts'
+import { replayPage } from '../replay/page.ts'
 import { playOn } from '../replay/terminal.ts'
 import { CommandError, exitHelp, jsonLine, paint, shown } from './output.ts'
 import { pdpOption } from './pdp-api.ts'
@@ -60,7 +63,7 @@ Examples:
 }
 
 async function replay(session: string, options: Options): Promise<void> {
-  const { pdp, speed, step, json, as, raw, reason } = options
+  const { pdp, speed, step, json, as, raw, reason, html } = options
   const factor = Number(speed)
   if (!(factor >= 0)) throw new CommandError('usage', '--speed must be a number, 0 or more')
   if (step && !process.stdin.isTTY) throw new CommandError('usage', '--step needs a terminal')
@@ -74,6 +77,7 @@ async function replay(session: string, options: Options): Promise<void> {
     for await (const { answered } of recorded.steps) process.stdout.write(jsonLine(answered))
     return
   }
+  if (html !== undefined) return writePage(recorded, html)
   await play(recorded, factor, step ?? false)
 }
 
@@ -106,6 +110,13 @@ async function take(
   ]
   for (const remark of remarks) process.stderr.write(`countersign: ${remark}\n`)
   process.stdout.write(`${curlCommand(request, gateway)}\n`)
+}
+
+async function writePage({ id, masked, steps }: Recorded, file: string): Promise<void> {
+  const data = await buildPageData(id, masked, momentsOf(steps), Date.now())
+  await writePrivate(file, replayPage(data))
+  const view = masked ? 'values are masked' : 'raw, without masks'
+  process.stdout.write(`${shown(file)}: ${data.operations.length} operations, ${view}\n`)
 }
 
 async function play({ id, masked, steps }: Recorded, speed: number, step: boolean): Promise<void> {

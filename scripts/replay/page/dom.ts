@@ -49,13 +49,26 @@ export function inert(text: string): DocumentFragment {
   const out = document.createDocumentFragment()
   let from = 0
   for (const { 0: char, index } of text.matchAll(hidden)) {
-    if (index > from) out.append(text.slice(from, index))
+    if (index > from) out.append(...breakable(text.slice(from, index)))
     const code = (char.codePointAt(0) ?? 0).toString(16).toUpperCase().padStart(4, '0')
     const chip = el('span', 'hidden-char', `U+${code}`)
     chip.title = 'a character that would not be seen, or would change how the text looks'
     out.append(chip)
     from = index + char.length
   }
-  if (from < text.length) out.append(text.slice(from))
+  if (from < text.length) out.append(...breakable(text.slice(from)))
+  return out
+}
+
+/** Places to end a line in words without end, which browsers otherwise take quadratic time for. */
+function breakable(text: string): readonly (Node | string)[] {
+  const out: (Node | string)[] = []
+  let from = 0
+  for (const { 0: run, index } of text.matchAll(/\S{80}/gu)) {
+    const to = index + run.length
+    out.push(text.slice(from, to), document.createElement('wbr'))
+    from = to
+  }
+  out.push(text.slice(from))
   return out
 }

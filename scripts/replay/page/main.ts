@@ -100,8 +100,9 @@ function told(data: PageData, spots: Spots, timed: Timed[]): HTMLElement[] {
 function head(data: PageData, spots: Spots): HTMLElement {
   const { operations, masked, session } = data
   const first = operations[0]
-  const from = Math.min(...timesOf(data))
-  const to = Math.max(...timesOf(data))
+  const times = timesOf(data)
+  const from = times.reduce((a, b) => Math.min(a, b), Infinity)
+  const to = times.reduce((a, b) => Math.max(a, b), -Infinity)
   const refused = operations.filter((one) => verdictOf(one) === 'refused').length
   const approvals = new Set(
     operations.flatMap(({ approvals }) => approvals.map((one) => one.approval_id)),

@@ -129,7 +129,8 @@ export function createPlayer(parts: PlayerParts): Player {
     const here = stopAt()
     const near = data.stops[cursor]
     const isHere = near !== undefined && Math.abs(time.toPlay(near.at_ms) - play) < 1
-    cursor = isHere ? cursor + by : by === 1 ? here + 1 : here
+    const isBegin = cursor === -1 && play === 0
+    cursor = isHere || isBegin ? cursor + by : by === 1 ? here + 1 : here
     cursor = Math.min(Math.max(cursor, 0), data.stops.length - 1)
     const stop = data.stops[cursor]
     if (!stop) return
