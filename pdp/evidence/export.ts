@@ -1,6 +1,11 @@
 import type { LogStore, SignedCheckpoint, StoredLeaf } from './log-store.ts'
 import { consistencyProof, rangeAt } from './merkle/proof.ts'
-import { EXPORT_FORMAT, EXPORT_VERSION, type ExportHeader, type ExportLine } from './export-format.ts'
+import {
+  EXPORT_FORMAT,
+  EXPORT_VERSION,
+  type ExportHeader,
+  type ExportLine,
+} from './export-format.ts'
 
 export type ExportOptions = {
   readonly store: Pick<LogStore, 'hashes' | 'leaves' | 'checkpoints'>

@@ -1,8 +1,7 @@
 import type { ApprovalState } from '../contract/approval.ts'
 import type { Verdict } from '../contract/decision.ts'
 import type { RecordFrame, WrappedKey } from '../contract/record.ts'
-import type { LeafBody } from '../evidence/log-store.ts'
-import type { Log } from './log/store.ts'
+import type { LeafBody, LogStore } from '../evidence/log-store.ts'
 
 /** What `openStore` (open.ts) takes. */
 export type StoreOptions = {
@@ -25,7 +24,7 @@ export type StoreOptions = {
  */
 export type Store = {
   readonly approvals: ApprovalStore
-  readonly log: Log
+  readonly log: EvidenceLog
   readonly records: RecordStore
   readonly keys: KeyStore
   readonly policies: PolicyStore
@@ -38,6 +37,12 @@ export type Store = {
   readonly ready: () => Promise<Readiness>
   /** Ends connections, and the embedded server with them. */
   readonly close: () => Promise<void>
+}
+
+/** The log as it is read, and what the service itself adds to it. */
+export type EvidenceLog = LogStore & {
+  /** How many leaves there are. */
+  readonly size: () => Promise<number>
 }
 
 /** A session as whoever decides knows it: by who has it, never by what a client calls it. */

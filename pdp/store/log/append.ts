@@ -3,7 +3,7 @@ import type { LeafBody } from '../../evidence/log-store.ts'
 import { leafText } from '../../evidence/leaf.ts'
 import { HASH_BYTES, leafHash } from '../../evidence/merkle/hash.ts'
 import { growRange, type Subtree } from '../../evidence/merkle/range.ts'
-import type { Transaction } from '../connection.ts'
+import type { Transaction, Use } from '../connection.ts'
 import { StoreError } from '../store.ts'
 import { columnText } from '../text.ts'
 
@@ -28,6 +28,14 @@ export type AppendLeaves = (
   transaction: Transaction,
   leaves: readonly NewLeaf[],
 ) => Promise<{ readonly from: number }>
+
+/** What it takes to change something and say so in the log, in one transaction. */
+export type Appending = {
+  readonly use: Use
+  readonly appendLeaves: AppendLeaves
+  /** Name of this service in the leaves that it makes itself. */
+  readonly source: string
+}
 
 /** Clocks of several services differ by a little; more than this is told. */
 const CLOCK_BACK_MS = 2_000
