@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { Command, CommanderError } from 'commander'
 import { approvalsCommand } from './commands/approvals.ts'
 import { doctorCommand } from './commands/doctor.ts'
+import { evidenceCommand } from './commands/evidence/index.ts'
 import { loginCommand } from './commands/login.ts'
 import { CommandError, exitCodes } from './commands/output.ts'
 import { policyCommand } from './commands/policy/index.ts'
@@ -28,6 +29,7 @@ for (const command of [
   loginCommand(),
   approvalsCommand(),
   sessionsCommand(),
+  evidenceCommand(),
   policyCommand(),
   doctorCommand(),
 ]) {

@@ -1,14 +1,18 @@
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { parseArgs } from 'node:util'
 import Anthropic from '@anthropic-ai/sdk'
 import { type Approver, logInApprover } from './dev/approver.ts'
+import { writeEvidence } from './dev/evidence-of.ts'
 import { type Instance, startInstance } from './dev/instance.ts'
 
 /*
  * Plays what the gateway is for against an instance of its own: allow, deny, mask, approval.
  *
- *   npm run demo [-- --json]      exits 1 when anything differs from what it should be
+ *   npm run demo [-- --json] [--out folder]      exits 1 when anything differs from what it should be
+ *
+ * With --out it also writes what is on record then: a replay as a page, an export with key and anchor, decisions.
  */
 
 type Step = {
@@ -30,7 +34,8 @@ type Stage = {
   readonly claude: Anthropic
 }
 
-const json = process.argv.includes('--json')
+const { values } = parseArgs({ options: { json: { type: 'boolean' }, out: { type: 'string' } } })
+const { json = false, out } = values
 const folder = await mkdtemp(join(tmpdir(), 'countersign-demo-'))
 let failed = false
 try {
@@ -42,6 +47,10 @@ try {
       const step = await play(stage)
       failed ||= step.wrong.length > 0
       print(step)
+    }
+    if (out !== undefined) {
+      const verified = await writeEvidence(instance, stage.approver, out)
+      if (!json) console.log([`\nOn record, in ${out}:`, ...verified].join('\n'))
     }
   } finally {
     await instance.close()

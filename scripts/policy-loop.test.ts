@@ -202,12 +202,18 @@ describe('the workflow of a pull request', () => {
     const text = await readFile('.github/workflows/policy.yml', 'utf8')
     const workflow = parse(text) as {
       permissions: object
-      jobs: Record<string, { permissions?: object; steps: { run?: string; uses?: string }[] }>
+      jobs: Record<
+        string,
+        { permissions?: Record<string, string>; steps: { run?: string; uses?: string }[] }
+      >
     }
     expect(workflow.permissions).toEqual({ contents: 'read' })
     expect(workflow.jobs['test']?.permissions).toBeUndefined()
     expect(text).toContain('npx countersign policy test')
-    const writing = Object.values(workflow.jobs).filter(({ permissions }) => permissions)
+    const writing = Object.values(workflow.jobs).filter(({ permissions = {} }) =>
+      Object.values(permissions).includes('write'),
+    )
+    expect(writing).toHaveLength(1)
     for (const { steps } of writing)
       expect(
         steps.some(({ uses, run }) => uses?.startsWith('actions/checkout') || run?.includes('npm')),

@@ -143,9 +143,11 @@ describe('examples/compose', () => {
     expect(Object.values(config.connections).map(({ stand_in }) => stand_in)).toEqual([undefined])
     const files = (section: unknown): string[] =>
       [...JSON.stringify(section).matchAll(/"\/run\/secrets\/(\w+)"/g)].map(([, name]) => name!)
-    const { pdp, pep, connections } = parse(text) as Record<string, unknown>
-    expect(files(pdp).sort()).toEqual([...compose.services['pdp']!.secrets!].sort())
-    expect(files([pep, connections]).sort()).toEqual([...compose.services['pep']!.secrets!].sort())
+    const { pdp, pep, sealing, connections } = parse(text) as Record<string, unknown>
+    expect(files([pdp, sealing]).sort()).toEqual([...compose.services['pdp']!.secrets!].sort())
+    expect(files([pep, sealing, connections]).sort()).toEqual(
+      [...compose.services['pep']!.secrets!].sort(),
+    )
   })
 
   test('agents and approvers have tokens of different audiences', async () => {

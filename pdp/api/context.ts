@@ -29,6 +29,11 @@ export type ApiParts = {
   readonly log: Store['log']
   readonly erasure: Store['erasure']
   readonly policies: Store['policies']
+  readonly keys: Store['keys']
+  /** Name of the log. */
+  readonly origin: string
+  /** Verifier keys that its checkpoints are signed for. */
+  readonly vkeys: readonly string[]
   readonly reader: Reader
   readonly steps: Steps
   readonly administration: Administration

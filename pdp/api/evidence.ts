@@ -1,6 +1,12 @@
+import { Readable } from 'node:stream'
+import type { ReadableStream } from 'node:stream/web'
 import { z } from 'zod'
 import type { Identity } from '../../identity/claims.ts'
 import { inclusionProof, consistencyProof } from '../evidence/merkle/proof.ts'
+import { exportEvidence } from '../evidence/export.ts'
+import type { StoredLeaf } from '../evidence/log-store.ts'
+import type { NamedContent } from '../store/store.ts'
+import { decisionLines } from '../evidence/decisions.ts'
 import type { Act, ActLeaf } from '../evidence/administration.ts'
 import { err, ok, type Result } from '../contract/result.ts'
 import {
@@ -13,7 +19,7 @@ import {
   stored,
 } from './context.ts'
 import { malformed, type Problem, problem } from './problem.ts'
-import { acting, defined, reasonBody, sessionOf } from './sessions.ts'
+import { acting, defined, isAuditor, onlyAuditors, reasonBody, sessionOf } from './sessions.ts'
 
 const proofQuery = z.object({ size: z.coerce.number().int().min(1).optional() })
 const consistencyQuery = z.object({
@@ -32,6 +38,20 @@ const holdBody = z
     message: 'say session or connection, one of the two',
   })
 const releaseBody = z.strictObject({ ...reasonBody.shape, hold: z.uuid() })
+const exportBody = z.strictObject({
+  ...reasonBody.shape,
+  since_ms: z.int().nonnegative().optional(),
+  /** Sizes of checkpoints that somebody holds. */
+  anchors: z.array(z.int().nonnegative()).max(100).default([]),
+  /** With sealed bytes, which stay sealed. */
+  sealed: z.boolean().default(false),
+})
+const decisionsBody = z.strictObject({
+  ...reasonBody.shape,
+  since_ms: z.int().nonnegative().optional(),
+  session: z.string().min(1).max(512).optional(),
+  bodies: z.boolean().default(false),
+})
 const retainBody = z.strictObject({ ...reasonBody.shape, apply: z.boolean().default(false) })
 
 /** `/v1/evidence…`: the log, its proofs, and what people may do to what it tells of. */
@@ -42,6 +62,8 @@ export function evidenceRoutes(app: Api, parts: ApiParts): void {
     audited(c, parts, async () => {
       const { size, logged_ms } = await log.head()
       return reply(c, {
+        origin: parts.origin,
+        keys: parts.vkeys,
         size,
         logged_ms,
         checkpoints: checkpoints.status(),
@@ -215,6 +237,78 @@ export function evidenceRoutes(app: Api, parts: ApiParts): void {
     })
   })
 
+  app.post('/v1/evidence/export', async (c) => {
+    const asked = await acting(c, parts, exportBody)
+    if (!asked.ok) return refuse(c, asked.error)
+    const { person, body } = asked.value
+    const { since_ms, anchors, sealed } = body
+    if (!sealed && !isAuditor(parts, person)) return refuse(c, onlyAuditors(parts))
+    return stored(c, async () => {
+      if (sealed) {
+        const leaf = await allowed(parts, person, {
+          name: 'export',
+          action: 'countersign.evidence.export',
+          resource: { type: 'countersign.log', id: 'sealed' },
+          admin: { ...why(body), ...defined({ since_ms }) },
+          detail: { what: 'sealed', ...defined({ since_ms }) },
+        })
+        if (!leaf.ok) return refuse(c, leaf.error)
+        await parts.administration.record(leaf.value())
+      }
+      // What is asked for now is to be in it.
+      await checkpoints.flush()
+      const newest = await log.checkpoints.newest()
+      if (!newest)
+        return refuse(
+          c,
+          problem(409, 'PDP_REFUSED', 'nothing was signed yet, so nothing can be proven'),
+        )
+      const lines = exportEvidence({
+        store: log,
+        origin: parts.origin,
+        anchors,
+        ...defined({ since_ms }),
+        ...(sealed && { sealed: (leaves) => parts.keys.sealed(leaves.flatMap(contentOf)) }),
+        now,
+      })
+      return streamed('application/x-ndjson', lines)
+    })
+  })
+
+  app.post('/v1/evidence/decisions', async (c) => {
+    const asked = await acting(c, parts, decisionsBody)
+    if (!asked.ok) return refuse(c, asked.error)
+    const { person, body } = asked.value
+    return stored(c, async () => {
+      const { since_ms, session, bodies } = body
+      const of = session === undefined ? undefined : await sessionOf(parts, session)
+      if (of && !of.ok) return refuse(c, of.error)
+      const leaf = await allowed(parts, person, {
+        name: 'export',
+        action: 'countersign.evidence.export',
+        resource: { type: 'countersign.log', id: bodies ? 'bodies' : 'decisions' },
+        admin: {
+          ...why(body),
+          ...defined({ since_ms }),
+          ...(of && { subject: of.value.subject, connections: [...of.value.connections] }),
+        },
+        detail: {
+          what: bodies ? 'bodies' : 'decisions',
+          ...defined({ since_ms, session: of?.value.id }),
+        },
+      })
+      if (!leaf.ok) return refuse(c, leaf.error)
+      await parts.administration.record(leaf.value())
+      const before = since_ms === undefined ? undefined : await log.checkpoints.before(since_ms)
+      const lines = decisionLines(parts, {
+        from: before?.size ?? 0,
+        bodies,
+        ...defined({ since_ms, session: of?.value.id }),
+      })
+      return streamed('application/x-ndjson', lines)
+    })
+  })
+
   app.post('/v1/evidence/resume', async (c) => {
     const asked = await acting(c, parts, reasonBody)
     if (!asked.ok) return refuse(c, asked.error)
@@ -250,6 +344,36 @@ const HELD = problem(
   'a legal hold is on this session or its connections; release it first',
 )
 const NO_HOLD = problem(404, 'PDP_NOT_FOUND', 'there is no such hold')
+
+/** Lines as they are made. A failure cuts the answer, which then has no end line. */
+function streamed(type: string, lines: AsyncIterable<string>): Response {
+  const body = Readable.from(chunked(lines))
+  body.on('error', () => undefined)
+  return new Response(Readable.toWeb(body) as ReadableStream<Uint8Array>, {
+    headers: { 'content-type': type, 'cache-control': 'no-store' },
+  })
+}
+
+const CHUNK_CHARACTERS = 64 * 1024
+
+async function* chunked(lines: AsyncIterable<string>): AsyncGenerator<Buffer> {
+  let text = ''
+  for await (const line of lines) {
+    text += line
+    if (text.length < CHUNK_CHARACTERS) continue
+    yield Buffer.from(text)
+    text = ''
+  }
+  if (text !== '') yield Buffer.from(text)
+}
+
+/** What a leaf names of sealed bytes. */
+function contentOf({ index, leaf }: StoredLeaf): readonly NamedContent[] {
+  const { content } = JSON.parse(leaf) as {
+    readonly content?: { readonly key: string; readonly blocks?: readonly string[] }
+  }
+  return content ? [{ index, key: content.key, blocks: content.blocks ?? [] }] : []
+}
 
 const hex = (bytes: Uint8Array): string => Buffer.from(bytes).toString('hex')
 

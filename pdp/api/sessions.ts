@@ -55,8 +55,7 @@ export function sessionRoutes(app: Api, parts: ApiParts): void {
       const seen = found.ok ? found.id : undefined
       const raw = seen !== undefined && (await mayUnmask(parts, person.value, seen, unmask))
       // Before anything is said of the session, even that there is none.
-      if (!raw && !isAuditor(parts, person.value))
-        return refuse(c, problem(403, 'PDP_FORBIDDEN', onlyAuditors(parts)))
+      if (!raw && !isAuditor(parts, person.value)) return refuse(c, onlyAuditors(parts))
       if (unmask !== undefined && !raw) return refuse(c, NO_GRANT)
       if (!found.ok) return refuse(c, unknown(found.sessions))
       const steps = await parts.steps.show(found.id, found.steps, raw)
@@ -99,10 +98,10 @@ const NO_GRANT = problem(
   'this is no unmasking of yours of this session, or it is over; ask for one with POST …/unmask',
 )
 
-const onlyAuditors = ({ auditors }: ApiParts): string =>
-  `only members of ${auditors.join(', ')} may see this`
+export const onlyAuditors = ({ auditors }: ApiParts): Problem =>
+  problem(403, 'PDP_FORBIDDEN', `only members of ${auditors.join(', ')} may see this`)
 
-const isAuditor = ({ auditors }: ApiParts, { subject }: Identity): boolean =>
+export const isAuditor = ({ auditors }: ApiParts, { subject }: Identity): boolean =>
   subject.properties.groups.some((group) => auditors.includes(group))
 
 /** What people are shown unmasked hangs on the leaf that says so, so that no service forgets it or makes it up. */

@@ -232,7 +232,7 @@ function keyOf(shown: unknown): string | undefined {
 
 const judged = (input: unknown, verdict: Verdict): Judged => ({ input, verdict })
 
-const approvedInput = (request: DecisionRequest, approval: ApprovalContext) => ({
+export const approvedInput = (request: DecisionRequest, approval: ApprovalContext) => ({
   ...request,
   context: { ...request.context, approval },
 })
@@ -243,7 +243,10 @@ export const approveObligation = ({
   obligations.find((one): one is ApproveObligation => one.kind === 'approve')
 
 /** What was approved under other terms than policy has now does not count. */
-function suits(row: ApprovalRow, wanted: ApproveObligation): boolean {
+export function suits(
+  row: Pick<ApprovalRow, 'approvers' | 'count'>,
+  wanted: ApproveObligation,
+): boolean {
   const sorted = (names: readonly string[]): string[] => [...new Set(names)].sort()
   return (
     row.count >= wanted.count && isDeepStrictEqual(sorted(row.approvers), sorted(wanted.approvers))

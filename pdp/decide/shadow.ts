@@ -1,8 +1,8 @@
-import { isDeepStrictEqual } from 'node:util'
 import type { Verdict } from '../contract/decision.ts'
 import type { PdpMetrics } from '../metrics.ts'
 import type { ActivePolicy } from '../policy/policy.ts'
 import { ask, shownTo } from './ask.ts'
+import { changeOf } from './change.ts'
 import type { Difference } from '../store/store.ts'
 import type { DecisionMade } from './decide.ts'
 
@@ -65,7 +65,7 @@ export function createShadow(parts: ShadowParts): Shadow {
     const to = ask(policy, shownTo(policy, made.input))
     const { effect, reasons, obligations } = decision
     const from: Verdict = { effect, reasons, obligations }
-    const same = isDeepStrictEqual(comparable(from), comparable(to))
+    const same = changeOf(from, to) === undefined
     metrics.shadow.inc({ result: same ? 'same' : `${from.effect} to ${to.effect}` })
     if (same) return
     record({
@@ -98,10 +98,3 @@ export function createShadow(parts: ShadowParts): Shadow {
     drained: () => scheduled ?? Promise.resolve(),
   }
 }
-
-/** What makes a difference to whoever asks: not the sentences. */
-const comparable = ({ effect, reasons, obligations }: Verdict): unknown => ({
-  effect,
-  rules: reasons.map(({ rule }) => rule).sort(),
-  obligations,
-})

@@ -15,7 +15,7 @@ export type CheckpointerOptions = {
   /** Names the log; the first line of every checkpoint. */
   readonly origin: string
   readonly anchors: readonly Anchor[]
-  /** Where this machine keeps what it signed, apart from the database. */
+  /** Where this process keeps what it signed, apart from the database; no other one writes there. */
   readonly folder: string
   /** Names this process in the leaves that it appends. */
   readonly pdp?: string

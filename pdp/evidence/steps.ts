@@ -39,66 +39,76 @@ export type Steps = {
 type Shortfall = NonNullable<ShownStep['unreadable']>
 type Leaf = Readonly<Record<string, unknown>>
 
-/** Most chunks of one body; more are not joined, and so not shown masked. */
-const MOST_CHUNKS = 20_000
+/** Most records of one operation; of one that has more, bodies are not joined, and so not shown masked. */
+const MOST_STEPS = 20_000
 
 export function createSteps({ store, reader, vault, mask }: StepsParts): Steps {
-  async function masked(record: JournalRecord): Promise<Result<JournalRecord, Shortfall>> {
+  async function masked(
+    record: JournalRecord,
+    operation: readonly JournalRecord[] = [],
+  ): Promise<Result<JournalRecord, Shortfall>> {
     if (!mask) return short('not_maskable', 'this service has nothing to mask with')
     try {
-      const made = await mask(record)
+      const made = await mask(record, operation)
       return made.ok ? made : short('not_maskable', made.error)
     } catch (error) {
       // Fail closed: what could not be masked is not shown.
-      return short(
-        'not_maskable',
-        `it could not be masked: ${error instanceof Error ? error.name : 'failed'}`,
-      )
+      const name = error instanceof Error ? error.name : 'failed'
+      return short('not_maskable', `it could not be masked: ${name}`)
     }
   }
 
+  /** The records of an operation that can be opened; of its chunks those of one direction. */
+  async function recordsOf(
+    session: string,
+    { operation_id, direction }: ChunkRecord,
+  ): Promise<Result<readonly JournalRecord[], Shortfall>> {
+    const found = await store.sessions.operation({ session, id: operation_id, limit: MOST_STEPS })
+    if (found.length >= MOST_STEPS)
+      return short('not_maskable', 'it has too many parts to be masked together')
+    const records: JournalRecord[] = []
+    for (const step of found) {
+      const leaf = JSON.parse(step.leaf) as Leaf
+      if (leaf['kind'] === 'chunk' && leaf['direction'] !== direction) continue
+      const opened = await reader.open(leaf, step.sealed)
+      if (!opened.ok) return opened
+      records.push(opened.value)
+    }
+    return ok(records)
+  }
+
   /** A value may be split over chunks, so they are masked together and shown with the first of them. */
-  async function joined(
+  async function maskedBody(
     session: string,
     first: ChunkRecord,
-    index: number,
-  ): Promise<Result<ChunkRecord, Shortfall>> {
-    const found = await store.sessions.chunks({
-      session,
-      operation: first.operation_id,
-      from: index,
-      limit: MOST_CHUNKS,
-    })
-    if (found.length >= MOST_CHUNKS)
-      return short('not_maskable', 'it has too many parts to be masked together')
+  ): Promise<Result<JournalRecord, Shortfall>> {
+    const operation = await recordsOf(session, first)
+    if (!operation.ok) return operation
     const bodies: Uint8Array[] = []
     const pieces: [number, number][] = []
     let offset = 0
-    for (const step of found) {
-      const leaf = JSON.parse(step.leaf) as Leaf
-      if (leaf['direction'] !== first.direction) continue
-      const opened = await reader.open(leaf, step.sealed)
-      if (!opened.ok) return opened
-      const { value: part } = opened
-      if (part.kind !== 'chunk' || part.offset !== offset)
-        return short('damaged', 'parts of this body are missing')
+    for (const part of operation.value) {
+      if (part.kind !== 'chunk') continue
+      if (part.offset !== offset) return short('damaged', 'parts of this body are missing')
       pieces.push(...part.pieces)
       if (part.body) bodies.push(part.body)
       offset += part.pieces.reduce((sum, [, bytes]) => sum + bytes, 0)
     }
-    const { body: _, ...rest } = first
-    return ok({ ...rest, offset: 0, pieces, ...(first.body && { body: Buffer.concat(bodies) }) })
+    const whole = { ...first, offset: 0, pieces, body: Buffer.concat(bodies) }
+    return masked(
+      whole,
+      operation.value.filter(({ kind }) => kind !== 'chunk'),
+    )
   }
 
-  async function maskedStep(
+  function maskedStep(
     session: string,
-    index: number,
     record: JournalRecord,
   ): Promise<Result<JournalRecord, Shortfall>> {
     if (record.kind !== 'chunk' || !record.body) return masked(record)
-    if (record.offset > 0) return ok(withoutBody(record))
-    const whole = await joined(session, record, index)
-    return whole.ok ? masked(whole.value) : whole
+    return record.offset === 0
+      ? maskedBody(session, record)
+      : Promise.resolve(ok(withoutBody(record)))
   }
 
   async function approval(leaf: Leaf): Promise<Result<unknown, Shortfall>> {
@@ -120,7 +130,7 @@ export function createSteps({ store, reader, vault, mask }: StepsParts): Steps {
     if (leaf['content'] === undefined) return { index, leaf }
     const opened = await reader.open(leaf, sealed)
     if (!opened.ok) return { index, leaf, unreadable: opened.error }
-    return shown({ index, leaf }, raw ? opened : await maskedStep(session, index, opened.value))
+    return shown({ index, leaf }, raw ? opened : await maskedStep(session, opened.value))
   }
 
   return {

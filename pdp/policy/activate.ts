@@ -77,20 +77,30 @@ export function activatePolicy(
 /** Two owners of one place would each be right. */
 function refuseOverlaps(bundles: readonly BundleContents[]): void {
   if (bundles.length === 0) throw new BundleError('BUNDLE_READ', 'there is no bundle')
-  const owned = bundles.flatMap(({ name, manifest }) =>
-    manifest.roots.map((root) => ({ name, parts: root.split('/').filter((part) => part !== '') })),
-  )
-  for (const [at, one] of owned.entries())
-    for (const other of owned.slice(at + 1)) {
-      const length = Math.min(one.parts.length, other.parts.length)
-      const overlap =
-        one.parts.slice(0, length).join('/') === other.parts.slice(0, length).join('/')
-      if (overlap && one.name !== other.name)
+  for (const [at, one] of bundles.entries())
+    for (const other of bundles.slice(at + 1)) {
+      const root = commonRoot(one, other)
+      if (root !== undefined && one.name !== other.name)
         throw new BundleError(
           'BUNDLE_CONFLICT',
-          `${one.name} and ${other.name} both own data.${one.parts.join('.')}`,
+          `${one.name} and ${other.name} both own data.${root.join('.')}`,
         )
     }
+}
+
+type Owner = Pick<BundleContents, 'manifest'>
+
+/** @returns a root of the first that the second owns too, or a part of it. */
+export function commonRoot(one: Owner, other: Owner): readonly string[] | undefined {
+  const rootsOf = ({ manifest }: Owner): string[][] =>
+    manifest.roots.map((root) => root.split('/').filter((part) => part !== ''))
+  const others = rootsOf(other)
+  return rootsOf(one).find((root) =>
+    others.some((owned) => {
+      const length = Math.min(root.length, owned.length)
+      return root.slice(0, length).join('/') === owned.slice(0, length).join('/')
+    }),
+  )
 }
 
 /** Base data where a rule is would be one answer too many; as a package's own data it is not. */

@@ -3,7 +3,7 @@ import { and, arrayOverlaps, desc, eq, gt, inArray, lte, or, sql, type SQL } fro
 import { canonicalJson } from '../contract/action.ts'
 import { approvalLeaf } from './approval-leaf.ts'
 import type { Transaction, Use } from './connection.ts'
-import type { AppendLeaves } from './log/append.ts'
+import type { Appending } from './log/append.ts'
 import { effectiveState, isUuid, toRow, withVotes } from './approval-row.ts'
 import { approvals } from './schema.ts'
 import {
@@ -21,15 +21,8 @@ const LIVE = inArray(approvals.state, ['pending', 'approved'])
 /** Each try loses only to another caller who moved the approval on. */
 const TRIES = 8
 
-export type ApprovalStoreParts = {
-  readonly use: Use
-  readonly appendLeaves: AppendLeaves
-  /** Name of this service in the leaves of approvals. */
-  readonly source: string
-}
-
 /** Each change of an approval and the leaf that tells of it are one transaction. */
-export function createApprovalStore(parts: ApprovalStoreParts): Omit<ApprovalStore, 'onChange'> {
+export function createApprovalStore(parts: Appending): Omit<ApprovalStore, 'onChange'> {
   const { use } = parts
   return {
     demand: (approval, now_ms) => demand(parts, approval, now_ms),
@@ -43,7 +36,7 @@ export function createApprovalStore(parts: ApprovalStoreParts): Omit<ApprovalSto
 }
 
 async function demand(
-  { use, appendLeaves, source }: ApprovalStoreParts,
+  { use, appendLeaves, source }: Appending,
   approval: NewApproval,
   now_ms: number,
 ): Promise<{ row: ApprovalRow; opened: boolean }> {
@@ -87,7 +80,7 @@ const MAX_EXPIRED = 500
 
 /** Ends what lapsed, and says so in the log. @returns how many. */
 async function expire(
-  { appendLeaves, source }: Pick<ApprovalStoreParts, 'appendLeaves' | 'source'>,
+  { appendLeaves, source }: Pick<Appending, 'appendLeaves' | 'source'>,
   transaction: Transaction,
   now_ms: number,
   which?: SQL,
@@ -176,7 +169,7 @@ async function list(use: Use, query: ApprovalQuery): Promise<readonly ApprovalRo
 
 /** Of all who come at once, the database lets one through. */
 async function consume(
-  { use, appendLeaves, source }: ApprovalStoreParts,
+  { use, appendLeaves, source }: Appending,
   use_: Consumption,
 ): Promise<ApprovalRow | undefined> {
   if (!isUuid(use_.id)) return undefined

@@ -2,8 +2,8 @@ import { and, eq, inArray, type SQL, sql } from 'drizzle-orm'
 import { randomUUID } from 'node:crypto'
 import type { LeafBody } from '../evidence/log-store.ts'
 import { approvalLeaf } from './approval-leaf.ts'
-import { APPEND_DEADLINE_MS, type Connection, type Transaction, type Use } from './connection.ts'
-import { type AppendLeaves, readHead } from './log/append.ts'
+import { APPEND_DEADLINE_MS, type Connection, type Transaction } from './connection.ts'
+import { type Appending, readHead } from './log/append.ts'
 import { approvals, votes } from './schema.ts'
 import type { Erased, ErasureStore, RetentionRule, Selection } from './store.ts'
 import { columnText } from './text.ts'
@@ -15,11 +15,7 @@ const MAX_AT_ONCE = 500
  * Erases content for good by deleting its keys. Leaves stay and verify. Each step is on record in the transaction that
  * does it.
  */
-export function createErasureStore(
-  use: Use,
-  appendLeaves: AppendLeaves,
-  source: string,
-): ErasureStore {
+export function createErasureStore({ use, appendLeaves, source }: Appending): ErasureStore {
   async function erase(
     selection: Selection,
     leaf: (erased: Erased) => LeafBody,

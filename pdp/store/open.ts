@@ -54,6 +54,7 @@ async function embeddedSource(folder: string, log: (line: string) => void): Prom
 function assemble(source: Source, name: string, log: (line: string) => void): Store {
   const use = createUse(source.current)
   const appendLeaves = createAppendLeaves(name, Date.now)
+  const appending = { use, appendLeaves, source: name }
   const changes = createChanges(use, log)
   let closed = false
   source.whenUp
@@ -73,14 +74,14 @@ function assemble(source: Source, name: string, log: (line: string) => void): St
   }
   return {
     approvals: {
-      ...createApprovalStore({ use, appendLeaves, source: name }),
+      ...createApprovalStore(appending),
       onChange: changes.onChange,
     },
     log: createLog(use, appendLeaves),
     records: createRecordStore(use, appendLeaves),
     keys: createKeyStore(use),
-    policies: createPolicyStore(use, appendLeaves, name),
-    erasure: createErasureStore(use, appendLeaves, name),
+    policies: createPolicyStore(appending),
+    erasure: createErasureStore(appending),
     sinks: createSinkStore(use),
     sessions: createSessionStore(use),
     shadow: createShadowStore(use),

@@ -1,16 +1,11 @@
 import { hash } from 'node:crypto'
 import { eq, inArray, sql } from 'drizzle-orm'
 import type { LeafBody } from '../evidence/log-store.ts'
-import type { Use } from './connection.ts'
-import type { AppendLeaves } from './log/append.ts'
+import type { Appending } from './log/append.ts'
 import { bundle_archives, policy_revisions } from './schema.ts'
 import type { KeptPolicy, PolicyStore } from './store.ts'
 
-export function createPolicyStore(
-  use: Use,
-  appendLeaves: AppendLeaves,
-  source: string,
-): PolicyStore {
+export function createPolicyStore({ use, appendLeaves, source }: Appending): PolicyStore {
   return {
     keep: (policy, time_ms) =>
       use(({ db }) =>

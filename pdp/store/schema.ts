@@ -110,6 +110,7 @@ export const leaves = countersign.table(
     seq: time('seq'),
     digest: bytea('digest'),
     session_id: text('session_id'),
+    operation_id: text('operation_id'),
     decision_id: text('decision_id'),
   },
   (table) => [
@@ -119,6 +120,9 @@ export const leaves = countersign.table(
     index('leaves_session')
       .on(table.session_id, table.idx)
       .where(sql`${table.session_id} is not null`),
+    index('leaves_operation')
+      .on(table.operation_id, table.idx)
+      .where(sql`${table.operation_id} is not null`),
     index('leaves_decision')
       .on(table.decision_id)
       .where(sql`${table.decision_id} is not null`),
@@ -204,8 +208,13 @@ export const sealed_blocks = countersign.table(
     key_id: text('key_id').notNull(),
     block_id: text('block_id').notNull(),
     sealed: bytea('sealed').notNull(),
+    /** As leaves name it. */
+    hash: bytea('hash').generatedAlwaysAs(sql`sha256(sealed)`),
   },
-  (table) => [primaryKey({ columns: [table.key_id, table.block_id] })],
+  (table) => [
+    primaryKey({ columns: [table.key_id, table.block_id] }),
+    index('sealed_blocks_hash').on(table.key_id, table.hash),
+  ],
 )
 
 /** Bundles that were ever active, as archives, and the revisions they made together. */

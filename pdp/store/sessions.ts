@@ -21,7 +21,7 @@ export function createSessionStore(use: Use): SessionStore {
     list: (query) => use(({ sql }) => list(sql, query)),
     steps: (session, page) => use(({ sql }) => steps(sql, session, page)),
     decisions: (query) => use(({ sql }) => decisions(sql, query)),
-    chunks: (query) => use(({ sql }) => chunks(sql, query)),
+    operation: (query) => use(({ sql }) => operation(sql, query)),
     holder: (session) => use(({ sql }) => holder(sql, session)),
     label: (session, label) => use((connection) => noteLabel(connection, session, label)),
     decision: (id) => use(({ sql }) => decision(sql, id)),
@@ -133,14 +133,13 @@ async function decisions(
   return rows.map(step)
 }
 
-async function chunks(
+async function operation(
   sql: Sql,
-  { session, operation, from, limit }: Parameters<SessionStore['chunks']>[0],
+  { session, id, limit }: Parameters<SessionStore['operation']>[0],
 ): Promise<readonly SessionStep[]> {
   const rows = await sql<StepRow[]>`
     ${selectSteps(sql)}
-    where l.session_id = ${columnText(session)} and l.idx >= ${from} and l.kind = 'chunk'
-      and l.leaf::json ->> 'operation_id' = ${operation}
+    where l.operation_id = ${columnText(id)} and l.session_id = ${columnText(session)} and l.pep is not null
     order by l.idx limit ${limit}`
   return rows.map(step)
 }

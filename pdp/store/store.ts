@@ -1,8 +1,7 @@
 import type { ApprovalState } from '../contract/approval.ts'
 import type { Verdict } from '../contract/decision.ts'
 import type { RecordFrame, WrappedKey } from '../contract/record.ts'
-import type { LeafBody } from '../evidence/log-store.ts'
-import type { Log } from './log/store.ts'
+import type { LeafBody, LogStore } from '../evidence/log-store.ts'
 
 /** What `openStore` (open.ts) takes. */
 export type StoreOptions = {
@@ -25,7 +24,7 @@ export type StoreOptions = {
  */
 export type Store = {
   readonly approvals: ApprovalStore
-  readonly log: Log
+  readonly log: EvidenceLog
   readonly records: RecordStore
   readonly keys: KeyStore
   readonly policies: PolicyStore
@@ -38,6 +37,12 @@ export type Store = {
   readonly ready: () => Promise<Readiness>
   /** Ends connections, and the embedded server with them. */
   readonly close: () => Promise<void>
+}
+
+/** The log as it is read, and what the service itself adds to it. */
+export type EvidenceLog = LogStore & {
+  /** How many leaves there are. */
+  readonly size: () => Promise<number>
 }
 
 /** A session as whoever decides knows it: by who has it, never by what a client calls it. */
@@ -335,11 +340,10 @@ export type SessionStore = {
     readonly limit: number
     readonly session?: string
   }) => Promise<readonly SessionStep[]>
-  /** Chunks of one operation's bodies, from index `from` on, in order. */
-  readonly chunks: (query: {
+  /** Steps of one operation, in order. */
+  readonly operation: (query: {
     readonly session: string
-    readonly operation: string
-    readonly from: number
+    readonly id: string
     readonly limit: number
   }) => Promise<readonly SessionStep[]>
   /** Whose session it is, and which connections it reached. */
@@ -358,6 +362,21 @@ export type SessionStore = {
 export type KeyStore = {
   readonly find: (id: string) => Promise<WrappedKey | 'erased' | undefined>
   readonly block: (key: string, block: string) => Promise<Uint8Array | undefined>
+  /** Sealed bytes by what leaves say of them; what was erased is not among them. */
+  readonly sealed: (
+    leaves: readonly NamedContent[],
+  ) => Promise<
+    ReadonlyMap<number, { readonly sealed?: Uint8Array; readonly blocks: readonly Uint8Array[] }>
+  >
+}
+
+/** The content that a leaf names. */
+export type NamedContent = {
+  /** Of the leaf. */
+  readonly index: number
+  readonly key: string
+  /** sha256 hex of sealed bytes. */
+  readonly blocks: readonly string[]
 }
 
 /** A policy that was active, with all that it takes to evaluate it again. */

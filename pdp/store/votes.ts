@@ -1,7 +1,7 @@
 import { asc, eq } from 'drizzle-orm'
 import { effectiveState, isUuid, toRow, type StoredApproval } from './approval-row.ts'
 import { approvalLeaf } from './approval-leaf.ts'
-import type { ApprovalStoreParts } from './approvals.ts'
+import type { Appending } from './log/append.ts'
 import type { Transaction } from './connection.ts'
 import { approvals, votes } from './schema.ts'
 import type { Requester, VoteInput, VoteRefusal, VoteResult } from './store.ts'
@@ -10,7 +10,7 @@ import { storable } from './text.ts'
 type StoredVote = typeof votes.$inferSelect
 
 /** With the approval's row locked from the look at it to the end: votes on one approval come one after the other. */
-export async function castVote(parts: ApprovalStoreParts, vote: VoteInput): Promise<VoteResult> {
+export async function castVote(parts: Appending, vote: VoteInput): Promise<VoteResult> {
   if (!isUuid(vote.id)) return { ok: false, reason: 'unknown' }
   return parts.use(({ db }) =>
     db.transaction(async (transaction) => {
@@ -49,7 +49,7 @@ function samePerson(one: Pick<Requester, 'issuer' | 'id'>, other: Requester): bo
 }
 
 async function count(
-  { appendLeaves, source }: ApprovalStoreParts,
+  { appendLeaves, source }: Appending,
   transaction: Transaction,
   row: StoredApproval,
   vote: VoteInput,

@@ -5,10 +5,10 @@ import type { Call, PdpClient, PdpError } from '../../pdp/contract/client.ts'
 import { STALE_FACTS_RULE } from '../../pdp/contract/client.ts'
 import type { Decision } from '../../pdp/contract/decision.ts'
 import type { ApproveObligation } from '../../pdp/contract/obligation.ts'
-import type { Exchange } from '../../pdp/contract/record.ts'
 import type { ActiveProfile, ExtractionProfile } from '../../pdp/contract/profile.ts'
 import type { DecisionRequest } from '../../pdp/contract/request.ts'
 import { assertNever, err, ok, type Result } from '../../pdp/contract/result.ts'
+import { type RecordedBodies, recordedBodies } from './request-bodies.ts'
 import { PepError } from './errors.ts'
 import { enforce, type Enforcement } from './enforce.ts'
 import type { Operation } from './operation.ts'
@@ -307,23 +307,6 @@ export function createGate(parts: GateParts): Gate {
   }
 
   return { admit, profile }
-}
-
-type RecordedBodies = Pick<Exchange, 'body' | 'forwarded' | 'cuts' | 'forwarded_cuts'>
-
-/** @param forwarded what goes upstream; absent when it streams. */
-function recordedBodies(
-  { exchange, cuts }: Operation,
-  mode: Enforcement['record_body'],
-  forwarded: Uint8Array | undefined,
-): RecordedBodies {
-  if (mode === 'metadata') return {}
-  const body = mode === 'full' ? exchange.body : undefined
-  const same = body && forwarded && Buffer.compare(body, forwarded) === 0
-  return {
-    ...(body && { body, ...(cuts && { cuts: cuts(body) }) }),
-    ...(forwarded && !same && { forwarded, ...(cuts && { forwarded_cuts: cuts(forwarded) }) }),
-  }
 }
 
 /** Least time between two questions about one approval. */

@@ -30,7 +30,13 @@ export class CommandError extends Error {
 
 /** Prints JSON on one line, or the text. */
 export function print(json: boolean | undefined, value: unknown, text: () => string): void {
-  process.stdout.write(json ? `${JSON.stringify(value)}\n` : `${text()}\n`)
+  process.stdout.write(json ? jsonLine(value) : `${text()}\n`)
+}
+
+/** JSON and a line end. Characters that `shown` writes out are escaped, so that a terminal obeys none of them. */
+export function jsonLine(value: unknown, indent?: number): string {
+  const json = JSON.stringify(value, undefined, indent)
+  return `${json.replace(hidden, (char) => char.replaceAll(/[^]/g, (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`))}\n`
 }
 
 const colours = { bold: 1, dim: 2, red: 31, green: 32, yellow: 33 } as const
@@ -46,12 +52,12 @@ export function paint(colour: keyof typeof colours, text: string): string {
  * change the direction or hide text are written out.
  */
 export function shown(text: string): string {
-  return text.replace(
-    // oxlint-disable-next-line no-control-regex
-    /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u00ad\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb]|[\u{e0000}-\u{e007f}]/gu,
-    (char) => `\\u{${(char.codePointAt(0) ?? 0).toString(16)}}`,
-  )
+  return text.replace(hidden, (char) => `\\u{${(char.codePointAt(0) ?? 0).toString(16)}}`)
 }
+
+const hidden =
+  // oxlint-disable-next-line no-control-regex
+  /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u00ad\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb]|[\u{e0000}-\u{e007f}]/gu
 
 /** Columns of equal width. */
 export function table(head: readonly string[], rows: readonly (readonly string[])[]): string {

@@ -14,6 +14,50 @@ export async function callPdp<T>(
   path: string,
   body?: unknown,
 ): Promise<T> {
+  const response = await answered(pdp, path, AbortSignal.timeout(CALL_MS), {
+    method,
+    accept: 'application/json',
+    ...(body !== undefined && { body: JSON.stringify(body) }),
+  })
+  return JSON.parse(await response.text()) as T
+}
+
+/**
+ * An answer that comes for as long as it goes on; only its beginning has a deadline.
+ * @throws {CommandError} when it does not begin.
+ */
+export async function streamPdp(
+  pdp: string,
+  path: string,
+  accept: string,
+  sent?: unknown,
+): Promise<ReadableStream<Uint8Array>> {
+  const begun = new AbortController()
+  const timer = setTimeout(() => begun.abort(), CALL_MS)
+  try {
+    const { body } = await answered(
+      pdp,
+      path,
+      begun.signal,
+      sent === undefined
+        ? { method: 'GET', accept }
+        : { method: 'POST', accept, body: JSON.stringify(sent) },
+    )
+    if (!body) throw new CommandError('failed', `${pdp} answered with nothing`)
+    return body
+  } finally {
+    clearTimeout(timer)
+  }
+}
+
+const CALL_MS = 30_000
+
+async function answered(
+  pdp: string,
+  path: string,
+  signal: AbortSignal,
+  { method, accept, body }: { method: 'GET' | 'POST'; accept: string; body?: string },
+): Promise<Response> {
   const token = await personToken()
   let response: Response
   try {
@@ -21,20 +65,19 @@ export async function callPdp<T>(
       method,
       headers: {
         authorization: `Bearer ${token}`,
-        accept: 'application/json',
+        accept,
         ...(body !== undefined && { 'content-type': 'application/json' }),
       },
-      ...(body !== undefined && { body: JSON.stringify(body) }),
+      ...(body !== undefined && { body }),
       redirect: 'error',
-      signal: AbortSignal.timeout(30_000),
+      signal,
     })
   } catch (cause) {
     const message = `nothing answers at ${pdp}: start it with npx countersign start, or name it with --pdp`
     throw new CommandError('unreachable', message, { cause })
   }
-  const text = await response.text()
-  if (response.ok) return JSON.parse(text) as T
-  const said = errorOf(text) ?? `it answered ${response.status}`
+  if (response.ok) return response
+  const said = errorOf(await response.text()) ?? `it answered ${response.status}`
   if (response.status === 401)
     throw new CommandError('refused', `${said}; run npx countersign login`)
   throw new CommandError(response.status === 403 ? 'refused' : 'failed', said)

@@ -1,28 +1,12 @@
-import { setTimeout as sleep } from 'node:timers/promises'
-import { createInterface } from 'node:readline/promises'
 import { Command } from 'commander'
-import type { JournalRecord } from '../../pdp/contract/record.ts'
-import { assertNever } from '../../pdp/contract/result.ts'
 import type { SessionSummary } from '../../pdp/store/store.ts'
-import { clock, CommandError, exitHelp, paint, print, shown, table } from './output.ts'
+import { clock, exitHelp, paint, print, shown, table } from './output.ts'
 import { callPdp, pdpOption } from './pdp-api.ts'
+import { fetchSteps } from '../replay/fetch-steps.ts'
+import type { Step } from '../replay/step.ts'
+import { replayCommand } from './replay.ts'
 
 type Common = { readonly pdp: string; readonly json?: boolean }
-
-/** A record as the API gives it: bytes as `{ text }` or `{ base64 }`. */
-type Body = { readonly text?: string; readonly base64?: string }
-type Entry = {
-  readonly cursor: string
-  readonly pep: string
-  readonly epoch: string
-  readonly seq: number
-  readonly record: JournalRecord
-}
-type Page = { readonly id: string; readonly records: readonly Entry[] }
-
-const PAGE = 500
-/** Longest pause that `replay` keeps, seconds: people go to lunch. */
-const MAX_PAUSE_S = 10
 
 /** `countersign sessions list|show|replay`. */
 export function sessionsCommand(): Command {
@@ -45,23 +29,13 @@ export function sessionsCommand(): Command {
     .argument('<session>', 'id or label')
     .description('every step of a session')
     .addOption(pdpOption())
-    .option('--json', 'one JSON object a line, bodies whole')
+    .option('--json', 'one JSON object a line, with what is recorded of it, masked')
     .addHelpText('after', `\nExample:\n  npx countersign sessions show 6f2c… --json${exitHelp}`)
     .action(async (session: string, { pdp, json }: Common) => {
-      for await (const entry of entries(pdp, session)) print(json, entry, () => line(entry.record))
+      const { steps } = await fetchSteps(pdp, session, undefined)
+      for await (const step of steps) print(json, step.answered, () => line(step))
     })
-  sessions
-    .command('replay')
-    .argument('<session>', 'id or label')
-    .description('play a session as it ran')
-    .option('--speed <factor>', 'times as fast; 0 does not wait', '1')
-    .option('--step', 'wait for Enter before each step')
-    .addOption(pdpOption())
-    .addHelpText(
-      'after',
-      `\nExample:\n  npx countersign sessions replay 6f2c… --speed 5${exitHelp}`,
-    )
-    .action(replay)
+  sessions.addCommand(replayCommand())
   return sessions
 }
 
@@ -98,96 +72,43 @@ async function list({ pdp, json, subject, label, limit }: ListOptions): Promise<
   )
 }
 
-async function* entries(pdp: string, session: string): AsyncGenerator<Entry> {
-  let after: string | undefined
-  for (;;) {
-    const query = new URLSearchParams({
-      limit: String(PAGE),
-      ...(after !== undefined && { after }),
-    })
-    const path = `/v1/sessions/${encodeURIComponent(session)}?${query.toString()}`
-    const { records } = await callPdp<Page>(pdp, 'GET', path)
-    yield* records
-    after = records.at(-1)?.cursor
-    if (records.length < PAGE) return
-  }
-}
-
-type ReplayOptions = Common & { readonly speed: string; readonly step?: boolean }
-
-async function replay(session: string, { pdp, speed, step }: ReplayOptions): Promise<void> {
-  const factor = Number(speed)
-  if (!(factor >= 0)) throw new CommandError('usage', '--speed must be a number, 0 or more')
-  if (step && !process.stdin.isTTY) throw new CommandError('usage', '--step needs a terminal')
-  const lines = step ? createInterface({ input: process.stdin, output: process.stdout }) : undefined
-  let before: number | undefined
-  for await (const { record } of entries(pdp, session)) {
-    const pause_s = before === undefined ? 0 : (record.time_ms - before) / 1000
-    before = record.time_ms
-    if (lines) await lines.question('')
-    else if (factor > 0) await sleep((Math.min(pause_s, MAX_PAUSE_S) / factor) * 1000)
-    process.stdout.write(`${line(record)}\n`)
-    for (const text of bodies(record)) process.stdout.write(`${indented(text)}\n`)
-  }
-  lines?.close()
-}
-
 /** One step, on one line. */
-function line(record: JournalRecord): string {
-  const at = paint('dim', clock(record.time_ms))
-  switch (record.kind) {
+function line({ index, leaf, record, unreadable }: Step): string {
+  const words = [...told(leaf), ...(unreadable ? [`(${unreadable.code})`] : [])]
+  const { exchange } = record ?? {}
+  if (exchange?.method !== undefined) words.push(`${exchange.method} ${exchange.target ?? ''}`)
+  const number = paint('dim', `#${String(index)} ${clock(leaf.time_ms)}`)
+  return `${number}  ${verdict(leaf)}${shown(words.join('  '))}`
+}
+
+function verdict({ kind, decision, refused }: Step['leaf']): string {
+  if ((kind !== 'intent' && kind !== 'decision') || decision?.effect === undefined) return ''
+  const text = refused === undefined ? decision.effect : `${decision.effect}, refused: ${refused}`
+  const fine = refused === undefined && decision.effect === 'allow'
+  return `${paint(fine ? 'green' : 'red', shown(text))}  `
+}
+
+/** What everybody who may read the log sees of a step. */
+function told(leaf: Step['leaf']): readonly string[] {
+  const { kind, connection = '', action = '', by } = leaf
+  switch (kind) {
     case 'intent':
-    case 'decision': {
-      const { effect, reasons } = record.decision as {
-        readonly effect: string
-        readonly reasons: readonly { readonly rule: string }[]
-      }
-      const { action, resource } = record.request as {
-        readonly action: { readonly name: string }
-        readonly resource: { readonly id: string }
-      }
-      const refused = record.kind === 'decision' ? record.refused : undefined
-      const verdict = refused === undefined ? effect : `${effect}, refused: ${refused}`
-      const colour = refused === undefined && effect === 'allow' ? 'green' : 'red'
-      const rules = reasons.map(({ rule }) => rule).join(', ')
-      const method = record.exchange.method === undefined ? '' : `${record.exchange.method} `
-      return `${at}  ${paint(colour, verdict)}  ${shown(`${record.connection}  ${action.name}  ${method}${record.exchange.target ?? resource.id}  (${rules})`)}`
-    }
+    case 'decision':
+      return [connection, action, `(${(leaf.decision?.rules ?? []).join(', ')})`]
     case 'outcome': {
-      const masked = Object.entries(record.masked).map(([name, count]) => `${name} × ${count}`)
-      const what = [
-        record.result,
-        ...(record.status === undefined ? [] : [String(record.status)]),
-        `${record.bytes_out} bytes`,
+      const masked = (leaf.masked ?? []).map(([name, count]) => `${name} × ${count}`)
+      return [
+        leaf.result ?? '',
+        ...(leaf.status === undefined ? [] : [String(leaf.status)]),
+        `${leaf.bytes_out ?? 0} bytes`,
         ...(masked.length > 0 ? [`masked ${masked.join(', ')}`] : []),
-        ...(record.reason === undefined ? [] : [record.reason]),
       ]
-      return `${at}  ${shown(what.join(', '))}`
     }
     case 'chunk':
-      return `${at}  part of a body, from byte ${record.offset}`
-    case 'event':
-      return `${at}  ${shown(`${record.name} ${JSON.stringify(record.detail)}`)}`
+      return [`${leaf.bytes ?? 0} bytes ${leaf.direction ?? ''}, from ${leaf.offset ?? 0}`]
+    case 'approval':
+      return [`approval ${leaf.event ?? ''}`, action, ...(by ? [`by ${by.id}`] : [])]
     default:
-      return assertNever(record)
+      return [kind, leaf.name ?? '', ...(by ? [`by ${by.id}`] : [])]
   }
 }
-
-/** What was sent or came back, as text. */
-function bodies(record: JournalRecord): string[] {
-  const body: unknown =
-    record.kind === 'intent' || record.kind === 'decision'
-      ? (record.exchange.body ?? record.exchange.forwarded)
-      : record.kind === 'chunk'
-        ? record.body
-        : undefined
-  if (body === undefined) return []
-  const { text, base64 = '' } = body as Body
-  return [text ?? `${Math.floor((base64.length * 3) / 4)} bytes that are not text`]
-}
-
-const indented = (text: string): string =>
-  shown(text)
-    .split('\n')
-    .map((one) => paint('dim', '  │ ') + one)
-    .join('\n')

@@ -21,6 +21,8 @@ export type Approver = {
   /** Approves exactly what was seen: its digest is sent back. */
   readonly approve: (seen: SeenApproval) => Promise<void>
   readonly get: (path: string) => Promise<unknown>
+  /** For commands that speak as this person. */
+  readonly token: string
 }
 
 export type ApproverOptions = {
@@ -68,6 +70,7 @@ export async function logInApprover(options: ApproverOptions): Promise<Approver>
       await call('POST', `/v1/approvals/${encodeURIComponent(id)}/approve`, { action_digest })
     },
     get: (path) => call('GET', path),
+    token,
   }
 }
 

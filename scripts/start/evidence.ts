@@ -8,6 +8,8 @@ import { openAnchor } from '../../pdp/evidence/anchors/open.ts'
 import type { EvidenceParts, SinkTarget } from '../../pdp/evidence/evidence.ts'
 import { openSigner, type Signer, type SignerConfig } from '../../pdp/evidence/signer.ts'
 import type { Store } from '../../pdp/store/store.ts'
+import type { CustomDetector } from '../../pdp/contract/profile.ts'
+import { createViewMask } from './view-mask.ts'
 import { keepPrivate } from '../private-file.ts'
 import { StartError, within } from './config.ts'
 import { required } from './secrets.ts'
@@ -17,6 +19,8 @@ export type EvidenceOptions = {
   readonly store: Store
   readonly master: MasterKey
   readonly wrapper: Wrapper
+  /** Detectors of the active policy. */
+  readonly customs: () => readonly CustomDetector[]
   /** The service's own folder. */
   readonly folder: string
   /** Where relative paths of the configuration begin. */
@@ -27,7 +31,7 @@ export type EvidenceOptions = {
 
 /** What signs the log, sends it out and opens what is sealed. @throws {StartError} */
 export async function startEvidence(options: EvidenceOptions): Promise<EvidenceParts> {
-  const { config, store, master, wrapper, base, env, log } = options
+  const { config, store, master, wrapper, customs, base, env, log } = options
   const folder = join(options.folder, 'evidence')
   const name = await keepPrivate(join(folder, 'origin'), newOrigin)
   const origin = config.origin ?? name.trim()
@@ -44,7 +48,8 @@ export async function startEvidence(options: EvidenceOptions): Promise<EvidenceP
   })
   const unwrapper = createUnwrapper(master)
   const signers = await signersOf(config.signing_keys, folder, origin, env)
-  return { wrapper, unwrapper, signers, origin, anchors, folder, sinks }
+  const mask = createViewMask({ customs })
+  return { wrapper, unwrapper, mask, signers, origin, anchors, folder, sinks }
 }
 
 /** A name that no other log has. */

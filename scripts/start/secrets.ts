@@ -3,6 +3,7 @@ import { existsSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { type MasterKey, type MasterKeyConfig, openMasterKey } from '../../sealing/master-key.ts'
+import { createWrapper, type Wrapper } from '../../sealing/wrapper.ts'
 import { readSecret, type SecretSource } from '../../server/secret.ts'
 import { keepPrivate } from '../private-file.ts'
 import { StartError } from './config.ts'
@@ -62,6 +63,13 @@ export async function masterKey(
   const key = await openMasterKey(config ?? { file: path }, env)
   if (!key.ok) throw new StartError(`sealing.master_key: ${key.error}`)
   return key.value
+}
+
+/** A key service that does not answer now is found out before anything is recorded, not at the first request. */
+export function usableWrapper(master: MasterKey): Promise<Wrapper> {
+  return createWrapper(master).catch((error: unknown) => {
+    throw new StartError(`sealing.master_key: ${error instanceof Error ? error.message : ''}`)
+  })
 }
 
 const MIN_KEY_BYTES = 32

@@ -8,25 +8,22 @@ import type { Client } from '../../pdp/api/callers.ts'
 import { createPdpMetrics } from '../../pdp/metrics.ts'
 import { createPdp, type Pdp } from '../../pdp/pdp.ts'
 import { openStore } from '../../pdp/store/open.ts'
-import { type LocalJournal, openJournal } from '../../pep/journal/journal.ts'
 import { recordLife } from '../../pep/journal/life.ts'
-import { createJournalMetrics } from '../../pep/journal/metrics.ts'
 import { createHttpPdpClient } from '../../pep/pdp-client.ts'
 import { createPep, type Pep } from '../../pep/pep.ts'
 import type { MasterKey } from '../../sealing/master-key.ts'
-import { createSealer } from '../../sealing/sealer.ts'
-import { createWrapper, type Wrapper } from '../../sealing/wrapper.ts'
 import { lockFolder } from '../../server/lock.ts'
 import type { Log } from '../../server/log.ts'
 import { agentIssuer, DEMO_CLIENT_FILE, type DevIssuer, startDevIssuer } from '../dev/issuer.ts'
 import type { RunningStandIn } from '../dev/stand-ins.ts'
 import { clientCredentialsToken } from '../tokens.ts'
-import { type Configuration, loadConfiguration, StartError, within } from './config.ts'
+import { type Configuration, loadConfiguration, StartError } from './config.ts'
 import { createPolicyKeeper } from '../../pdp/evidence/policy-keeper.ts'
 import { startEvidence } from './evidence.ts'
 import { startDecisionLog } from './decision-log.ts'
 import { candidatePolicies, livePolicies } from './policies.ts'
-import { maskKey, masterKey, ownPepToken, pepToken, required } from './secrets.ts'
+import { openedJournal } from './journal.ts'
+import { maskKey, masterKey, ownPepToken, pepToken, required, usableWrapper } from './secrets.ts'
 import { startStandIns } from './stand-ins.ts'
 
 type Env = Readonly<Record<string, string | undefined>>
@@ -193,6 +190,7 @@ async function startPdp(
     store,
     master,
     wrapper: await usableWrapper(master),
+    customs: () => policies.current().profile.custom_detectors,
     folder,
     base: configuration.base,
     env,
@@ -318,36 +316,4 @@ async function remotePdp(
   })
   closers.push(client.close)
   return client
-}
-
-/** The default folder of the journal is inside the data folder, wherever that is. */
-const DEFAULT_JOURNAL = '.countersign/journal'
-
-async function openedJournal(
-  { name, journal: { folder: configured, max_backlog_bytes } }: Configuration['pep']['pep'],
-  base: string,
-  folder: string,
-  registry: Registry,
-  master: MasterKey,
-  log: Log,
-): Promise<LocalJournal> {
-  let journal: LocalJournal | undefined
-  const metrics = createJournalMetrics(registry, () => journal?.backlog() ?? 0)
-  journal = await openJournal({
-    folder: configured === DEFAULT_JOURNAL ? join(folder, 'journal') : within(base, configured),
-    pep: name,
-    max_backlog_bytes,
-    seal: createSealer({ wrapper: await usableWrapper(master), now: Date.now }),
-    log,
-    now: Date.now,
-    metrics,
-  })
-  return journal
-}
-
-/** A key service that does not answer now is found out before anything is recorded, not at the first request. */
-function usableWrapper(master: MasterKey): Promise<Wrapper> {
-  return createWrapper(master).catch((error: unknown) => {
-    throw new StartError(`sealing.master_key: ${error instanceof Error ? error.message : ''}`)
-  })
 }

@@ -3,7 +3,7 @@ import type { LeafBody } from '../../evidence/log-store.ts'
 import { leafText } from '../../evidence/leaf.ts'
 import { HASH_BYTES, leafHash } from '../../evidence/merkle/hash.ts'
 import { growRange, type Subtree } from '../../evidence/merkle/range.ts'
-import type { Transaction } from '../connection.ts'
+import type { Transaction, Use } from '../connection.ts'
 import { StoreError } from '../store.ts'
 import { columnText } from '../text.ts'
 
@@ -28,6 +28,14 @@ export type AppendLeaves = (
   transaction: Transaction,
   leaves: readonly NewLeaf[],
 ) => Promise<{ readonly from: number }>
+
+/** What it takes to change something and say so in the log, in one transaction. */
+export type Appending = {
+  readonly use: Use
+  readonly appendLeaves: AppendLeaves
+  /** Name of this service in the leaves that it makes itself. */
+  readonly source: string
+}
 
 /** Clocks of several services differ by a little; more than this is told. */
 const CLOCK_BACK_MS = 2_000
@@ -114,12 +122,12 @@ async function insert(
   for (let at = 0; at < rows.length; at += MAX_ROWS)
     await transaction.execute(sql`
       insert into countersign.leaves
-        (idx, leaf, hash, kind, time_ms, logged_ms, pep, epoch, seq, digest, session_id, decision_id)
+        (idx, leaf, hash, kind, time_ms, logged_ms, pep, epoch, seq, digest, session_id, operation_id, decision_id)
       select idx, leaf, decode(hash, 'hex'), kind, time_ms, logged_ms, pep, epoch, seq, decode(digest, 'hex'), session_id,
-        decision_id
+        operation_id, decision_id
       from json_to_recordset(${JSON.stringify(rows.slice(at, at + MAX_ROWS))}::text::json) as l(
         idx bigint, leaf text, hash text, kind text, time_ms bigint, logged_ms bigint, pep text, epoch text, seq bigint,
-        digest text, session_id text, decision_id text)`)
+        digest text, session_id text, operation_id text, decision_id text)`)
   if (nodes.length > 0)
     await transaction.execute(sql`
       insert into countersign.log_nodes (level, n, hash)
@@ -144,7 +152,7 @@ function columns({
   source,
   ...rest
 }: LeafBody): Readonly<Record<string, string | number>> {
-  const { session_id, decision, decision_id } = rest
+  const { session_id, operation_id, decision, decision_id } = rest
   const id =
     typeof decision === 'object' && decision !== null && 'id' in decision
       ? decision.id
@@ -154,6 +162,7 @@ function columns({
     time_ms,
     ...('pep' in source && source),
     ...(typeof session_id === 'string' && { session_id: columnText(session_id) }),
+    ...(typeof operation_id === 'string' && { operation_id: columnText(operation_id) }),
     // Of a PEP's step alone: an approval names the decision that demanded it.
     ...('pep' in source && typeof id === 'string' && { decision_id: columnText(id) }),
   }

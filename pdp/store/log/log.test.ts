@@ -10,11 +10,11 @@ import { consistencyProof, inclusionProof } from '../../evidence/merkle/proof.ts
 import { growRange, rootOf } from '../../evidence/merkle/range.ts'
 import { isConsistent, isIncluded } from '../../evidence/merkle/verify.ts'
 import { connect, createUse } from '../connection.ts'
-import type { Store } from '../store.ts'
+import type { EvidenceLog, Store } from '../store.ts'
 import { openTestStore } from '../testing.ts'
 import { createTestJournal, plainFrames } from '../testing-frames.ts'
 import { createAppendLeaves } from './append.ts'
-import { createLog, type Log } from './store.ts'
+import { createLog } from './store.ts'
 
 const ends: (() => Promise<void>)[] = []
 afterEach(async () => {
@@ -88,7 +88,7 @@ function subtrees(leaves: readonly Uint8Array[], level: number): readonly Uint8A
 }
 
 /** Proofs, read as the service reads them, of these leaves and of the trees that end with them. */
-async function checkProofs(log: Log, texts: readonly string[], indexes: readonly number[]) {
+async function checkProofs(log: EvidenceLog, texts: readonly string[], indexes: readonly number[]) {
   const size = texts.length
   const rootAt = (count: number): Uint8Array => {
     const range = growRange()
@@ -266,7 +266,7 @@ const clean = (value: unknown): string =>
 
 describe('time of the log', () => {
   /** A log of its own clock, on a database that is there. */
-  function logOf(url: string, now: () => number): Log {
+  function logOf(url: string, now: () => number): EvidenceLog {
     const connection = connect(url)
     ends.push(() => connection.sql.end())
     return createLog(
@@ -274,7 +274,7 @@ describe('time of the log', () => {
       createAppendLeaves('second', now),
     )
   }
-  const leavesOf = async (log: Log) =>
+  const leavesOf = async (log: EvidenceLog) =>
     (await log.leaves(0, 100)).map(
       ({ leaf }) =>
         JSON.parse(leaf) as {

@@ -1,16 +1,10 @@
 import { sql } from 'drizzle-orm'
-import type { CheckpointStore, LogStore, SignedCheckpoint } from '../../evidence/log-store.ts'
+import type { CheckpointStore, SignedCheckpoint } from '../../evidence/log-store.ts'
 import type { Use } from '../connection.ts'
-import { StoreError } from '../store.ts'
+import { type EvidenceLog, StoreError } from '../store.ts'
 import { type AppendLeaves, readHead } from './append.ts'
 
-/** The log as it is read, and what the service itself adds to it. */
-export type Log = LogStore & {
-  /** How many leaves there are. */
-  readonly size: () => Promise<number>
-}
-
-export function createLog(use: Use, appendLeaves: AppendLeaves): Log {
+export function createLog(use: Use, appendLeaves: AppendLeaves): EvidenceLog {
   return {
     size: () => use(async ({ db }) => (await readHead(db)).size),
     head: () => use(({ db }) => readHead(db)),

@@ -28,6 +28,7 @@ CREATE TABLE "countersign"."leaves" (
 	"seq" bigint,
 	"digest" "bytea",
 	"session_id" text,
+	"operation_id" text,
 	"decision_id" text
 );
 --> statement-breakpoint
@@ -64,6 +65,7 @@ CREATE TABLE "countersign"."sealed_blocks" (
 	"key_id" text NOT NULL,
 	"block_id" text NOT NULL,
 	"sealed" "bytea" NOT NULL,
+	"hash" "bytea" GENERATED ALWAYS AS (sha256(sealed)) STORED,
 	CONSTRAINT "sealed_blocks_key_id_block_id_pk" PRIMARY KEY("key_id","block_id")
 );
 --> statement-breakpoint
@@ -93,9 +95,11 @@ CREATE TABLE "countersign"."sinks" (
 CREATE INDEX "checkpoints_at" ON "countersign"."checkpoints" USING btree ("at_ms");--> statement-breakpoint
 CREATE UNIQUE INDEX "leaves_frame" ON "countersign"."leaves" USING btree ("pep","epoch","seq") WHERE "countersign"."leaves"."pep" is not null;--> statement-breakpoint
 CREATE INDEX "leaves_session" ON "countersign"."leaves" USING btree ("session_id","idx") WHERE "countersign"."leaves"."session_id" is not null;--> statement-breakpoint
+CREATE INDEX "leaves_operation" ON "countersign"."leaves" USING btree ("operation_id","idx") WHERE "countersign"."leaves"."operation_id" is not null;--> statement-breakpoint
 CREATE INDEX "leaves_decision" ON "countersign"."leaves" USING btree ("decision_id") WHERE "countersign"."leaves"."decision_id" is not null;--> statement-breakpoint
 CREATE INDEX "leaves_few" ON "countersign"."leaves" USING btree ("kind","idx") WHERE "countersign"."leaves"."kind" in ('approval', 'policy', 'key', 'admin');--> statement-breakpoint
 CREATE INDEX "legal_holds_session" ON "countersign"."legal_holds" USING btree ("session_id");--> statement-breakpoint
+CREATE INDEX "sealed_blocks_hash" ON "countersign"."sealed_blocks" USING btree ("key_id","hash");--> statement-breakpoint
 CREATE INDEX "sealed_records_key" ON "countersign"."sealed_records" USING btree ("key_id");--> statement-breakpoint
 CREATE INDEX "session_keys_session" ON "countersign"."session_keys" USING btree ("session_id");--> statement-breakpoint
 CREATE INDEX "session_keys_age" ON "countersign"."session_keys" USING btree ("connection","created_ms");--> statement-breakpoint

@@ -5,6 +5,7 @@ import type { Facts } from '../../../pdp/contract/facts.ts'
 import type { ExtractionProfile } from '../../../pdp/contract/profile.ts'
 import type { Exchange } from '../../../pdp/contract/record.ts'
 import { err, ok, type Result } from '../../../pdp/contract/result.ts'
+import type { Header } from '../../core/headers.ts'
 import type { Caller, Operation } from '../../core/operation.ts'
 import type { Refusal } from '../../core/refusal.ts'
 import { anthropicFacts, type MessagesRequest } from '../../facts/anthropic.ts'
@@ -38,6 +39,14 @@ function isMessages(value: unknown): value is MessagesRequest {
   const { model, messages } = value as Record<string, unknown>
   return typeof model === 'string' && model !== '' && model.length <= 256 && Array.isArray(messages)
 }
+
+/** Values of the `anthropic-beta` header. @param headers with lower-case names. */
+export const betasOf = (headers: readonly Header[]): string[] =>
+  headers
+    .filter(([name]) => name === 'anthropic-beta')
+    .flatMap(([, value]) => value.split(','))
+    .map((beta) => beta.trim())
+    .filter((beta) => beta !== '')
 
 /** What an adapter adds to its own operations. */
 export type OperationParts = Pick<Operation, 'caller' | 'connection' | 'signal'> & {
@@ -109,7 +118,8 @@ export function modelsOperation(route: Route, parts: OperationParts): Operation 
 
 const newId = (): OperationId => randomUUID() as string as OperationId
 
-function requestFacts(
+/** Facts of a Messages API request. @param betas values of the `anthropic-beta` header. */
+export function requestFacts(
   request: MessagesRequest,
   betas: readonly string[],
   extraction: Extraction,

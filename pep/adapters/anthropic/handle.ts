@@ -10,6 +10,7 @@ import type { Permit } from '../../core/permit.ts'
 import type { Refusal } from '../../core/refusal.ts'
 import type { AnthropicFacts, Facts } from '../../../pdp/contract/facts.ts'
 import {
+  betasOf,
   messagesOperation,
   modelsOperation,
   type OperationParts,
@@ -149,11 +150,7 @@ function describe(
     connection: parts.name,
     signal,
     extraction: parts.extraction,
-    betas: headers
-      .filter(([name]) => name === 'anthropic-beta')
-      .flatMap(([, value]) => value.split(','))
-      .map((beta) => beta.trim())
-      .filter((beta) => beta !== ''),
+    betas: betasOf(headers),
     exchange: {
       method,
       target: route.target,

@@ -174,9 +174,10 @@ function restoreStrings(parts: ToolUseParts, text: string, value: unknown): stri
   )
 }
 
-function callFacts(
+/** Facts of a tool call. @param bytes of its input as it is written. */
+export function callFacts(
   extraction: Extraction,
-  { name, input }: Decided,
+  { name, input }: Pick<Decided, 'name' | 'input'>,
   bytes: number,
   profile: ExtractionProfile,
 ): Facts {

@@ -28,7 +28,7 @@ export type Described = {
  */
 export function describe(
   connection: string,
-  exchange: HttpExchange,
+  exchange: Pick<HttpExchange, 'method' | 'target'>,
   headers: readonly Header[],
   body: Buffer | undefined,
   length: number,

@@ -1,10 +1,11 @@
-import { Command, Option } from 'commander'
+import { Command } from 'commander'
 import { type Change, diffPolicies, type Diff, markdown } from '../../policy-diff.ts'
 import { CommandError, exitHelp, paint, print, shown } from '../output.ts'
+import { failOn, type FailOn, failOnOption, progress } from './comparing.ts'
 
 type Options = {
   readonly cases: string
-  readonly failOn: 'none' | 'change' | 'new-allow'
+  readonly failOn: FailOn
   readonly json?: boolean
   readonly markdown?: boolean
 }
@@ -19,11 +20,7 @@ export function diffCommand(): Command {
       'folder of decision cases, or a file with an input a line (JSON)',
       'test/decisions',
     )
-    .addOption(
-      new Option('--fail-on <what>', 'exit with 1')
-        .choices(['none', 'change', 'new-allow'])
-        .default('none'),
-    )
+    .addOption(failOnOption())
     .option('--markdown', 'for a pull request')
     .option('--json', 'print JSON')
     .addHelpText(
@@ -48,25 +45,11 @@ async function diff(from: string, to: string, options: Options): Promise<void> {
   }
   if (options.markdown === true) process.stdout.write(markdown(found))
   else print(options.json, found, () => told(found))
-  const bad =
-    options.failOn === 'change'
-      ? found.changes.length
-      : options.failOn === 'new-allow'
-        ? newAllows(found)
-        : 0
-  if (bad > 0) throw new CommandError('failed', `${bad} decisions change`)
+  failOn(options.failOn, { changes: found.changes.length, newAllows: newAllows(found) })
 }
 
 const newAllows = ({ changes }: Diff): number =>
   changes.filter(({ kind }) => kind === 'new allow').length
-
-function progress(done: number, total: number): void {
-  if (!process.stderr.isTTY || total < 500) return
-  const filled = Math.round((30 * done) / total)
-  process.stderr.write(
-    `\r${'█'.repeat(filled)}${'░'.repeat(30 - filled)} ${done}/${total}${done === total ? '\n' : ''}`,
-  )
-}
 
 function told({ total, changes }: Diff): string {
   if (changes.length === 0) return `${total} decisions, none changes`

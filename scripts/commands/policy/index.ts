@@ -1,4 +1,5 @@
 import { Command } from 'commander'
+import { backtestCommand } from './backtest.ts'
 import { buildCommand } from './build.ts'
 import { diffCommand } from './diff.ts'
 import { evalCommand } from './eval.ts'
@@ -17,6 +18,7 @@ export function policyCommand(): Command {
     buildCommand(),
     verifyCommand(),
     diffCommand(),
+    backtestCommand(),
     evalCommand(),
     explainCommand(),
     shadowCommand(),

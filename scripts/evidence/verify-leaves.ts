@@ -1,0 +1,163 @@
+import { createHash } from 'node:crypto'
+import { keysOf } from '../../pdp/evidence/key-leaf.ts'
+import { type VerifierKey, parseVerifierKey } from '../../pdp/evidence/note.ts'
+import type { Findings, Rotation } from './report.ts'
+
+/** What a leaf says as far as a verifier looks at it; nothing of it is to be trusted to have its type. */
+type Leaf = {
+  readonly v?: unknown
+  readonly kind?: unknown
+  readonly name?: unknown
+  readonly time_ms?: unknown
+  readonly logged_ms?: unknown
+  readonly source?: { readonly pep?: unknown; readonly epoch?: unknown; readonly seq?: unknown }
+  readonly content?: { readonly sealed?: unknown; readonly blocks?: unknown }
+  readonly vkey?: unknown
+  readonly before?: unknown
+}
+
+export type LeafChecks = {
+  /** Checks a leaf by itself and against those before it. @param text whose hash was already compared. */
+  readonly leaf: (index: number, text: string) => void
+  /** Checks bytes that stand behind their leaf. */
+  readonly content: (kind: 'sealed' | 'block', index: number, base64: string) => void
+  readonly times: () => { readonly first_ms?: number; readonly last_ms?: number }
+  readonly rotations: () => readonly Rotation[]
+  /** Keys that leaves of the log name, which a checkpoint of the whole vouches for. */
+  readonly keys: () => readonly VerifierKey[]
+  readonly counts: () => { readonly sealed: number; readonly blocks: number }
+}
+
+/** @param whole whether the log is here from its first leaf on, so that every epoch begins at 0. */
+export function createLeafChecks({ problem, warn }: Findings, whole: boolean): LeafChecks {
+  /** Next seq by enforcement point and epoch. */
+  const next = new Map<string, number>()
+  const rotations: Rotation[] = []
+  const keys = new Map<string, VerifierKey>()
+  const counts = { sealed: 0, blocks: 0 }
+  let first_ms: number | undefined
+  let last_ms: number | undefined
+  let told_back = false
+  let current: { index: number; content: Leaf['content'] } | undefined
+
+  function numbering(index: number, { pep, epoch, seq }: NonNullable<Leaf['source']>): void {
+    if (pep === undefined) return
+    if (typeof pep !== 'string' || typeof epoch !== 'string' || !Number.isSafeInteger(seq)) {
+      problem({
+        code: 'leaf_malformed',
+        index,
+        message: `leaf ${index} has no number of its journal`,
+      })
+      return
+    }
+    const journal = JSON.stringify([pep, epoch])
+    const number = Number(seq)
+    const expected = next.get(journal) ?? (whole ? 0 : number)
+    if (number < expected)
+      problem({
+        code: 'journal_repeat',
+        index,
+        message: `leaf ${index}: ${number} of journal ${journal} comes again`,
+      })
+    else if (number > expected)
+      problem({
+        code: 'journal_gap',
+        index,
+        message: `leaf ${index}: ${expected} to ${number - 1} of journal ${journal} are not in the log`,
+      })
+    next.set(journal, Math.max(number, expected - 1) + 1)
+  }
+
+  function clock(index: number, { logged_ms, name }: Leaf): void {
+    if (typeof logged_ms !== 'number') {
+      problem({ code: 'leaf_malformed', index, message: `leaf ${index} has no logged_ms` })
+      return
+    }
+    const told = name === 'clock.back'
+    if (last_ms !== undefined && logged_ms < last_ms && !told && !told_back)
+      warn({
+        code: 'clock_back',
+        index,
+        message: `leaf ${index} was taken ${last_ms - logged_ms} ms before the one in front of it, and no event says why`,
+      })
+    told_back = told
+    first_ms ??= logged_ms
+    last_ms = logged_ms
+  }
+
+  function rotation(index: number, text: string, { time_ms, vkey, before }: Leaf): void {
+    const named = keysOf(text)
+    for (const one of typeof before === 'string' ? [...named, before] : named) {
+      const key = parseVerifierKey(one)
+      if (key.ok) keys.set(one, key.value)
+    }
+    rotations.push({
+      index,
+      time_ms: typeof time_ms === 'number' ? time_ms : 0,
+      vkey: typeof vkey === 'string' ? vkey : '',
+      ...(typeof before === 'string' && { before }),
+    })
+  }
+
+  return {
+    leaf(index, text) {
+      current = { index, content: undefined }
+      const leaf = parse(text)
+      if (!leaf) {
+        problem({
+          code: 'leaf_malformed',
+          index,
+          message: `leaf ${index} is no JSON object of version 1`,
+        })
+        return
+      }
+      current = { index, content: leaf.content }
+      if (leaf.source) numbering(index, leaf.source)
+      clock(index, leaf)
+      if (leaf.kind === 'key') rotation(index, text, leaf)
+    },
+    content(kind, index, base64) {
+      if (current?.index !== index) {
+        problem({
+          code: 'content_misplaced',
+          index,
+          message: `bytes of leaf ${index} do not stand behind it`,
+        })
+        return
+      }
+      const digest = createHash('sha256').update(Buffer.from(base64, 'base64')).digest('hex')
+      const { sealed, blocks } = current.content ?? {}
+      if (kind === 'sealed') {
+        if (digest === sealed) counts.sealed += 1
+        else
+          problem({
+            code: 'sealed_replaced',
+            index,
+            message: `the sealed bytes of leaf ${index} are not those that it names`,
+          })
+      } else if (Array.isArray(blocks) && blocks.includes(digest)) counts.blocks += 1
+      else
+        problem({
+          code: 'block_replaced',
+          index,
+          message: `a sealed block of leaf ${index} is none that it names`,
+        })
+    },
+    times: () => ({
+      ...(first_ms !== undefined && { first_ms }),
+      ...(last_ms !== undefined && { last_ms }),
+    }),
+    rotations: () => rotations,
+    keys: () => [...keys.values()],
+    counts: () => counts,
+  }
+}
+
+function parse(text: string): Leaf | undefined {
+  try {
+    const value = JSON.parse(text) as Leaf | null
+    return typeof value === 'object' && value?.v === 1 ? value : undefined
+  } catch {
+    return undefined
+  }
+}
