@@ -264,9 +264,11 @@ test('after a session was erased nothing has its content, its leaves verify, and
   const added = told(texts.slice(before.length))
   const ended = (event: string) =>
     added.filter((leaf) => leaf.event === event).map((leaf) => leaf.approval_id)
-  expect(ended('expired').toSorted()).toEqual([pending.id, approved.id].toSorted())
-  expect(ended('erased').toSorted()).toEqual(
-    [pending.id, approved.id, consumed.id, denied.id].toSorted(),
+  expect(ended('expired')).toHaveLength(2)
+  expect(new Set(ended('expired'))).toEqual(new Set([pending.id, approved.id]))
+  expect(ended('erased')).toHaveLength(4)
+  expect(new Set(ended('erased'))).toEqual(
+    new Set([pending.id, approved.id, consumed.id, denied.id]),
   )
   expect(added).toHaveLength(7)
   expect(added.at(-1)).toMatchObject({
