@@ -3,6 +3,7 @@ import type { Verdict } from '../contract/decision.ts'
 import type { RecordFrame, WrappedKey } from '../contract/record.ts'
 import type { LeafBody } from '../evidence/log-store.ts'
 import type { Log } from './log/store.ts'
+import type { ReportStore } from './report/figure.ts'
 
 /** What `openStore` (open.ts) takes. */
 export type StoreOptions = {
@@ -34,6 +35,7 @@ export type Store = {
   readonly sessions: SessionStore
   readonly shadow: ShadowStore
   readonly taints: TaintStore
+  readonly report: ReportStore
   /** Whether the store answers now, asked with a short deadline; why not when it does not. Never throws. */
   readonly ready: () => Promise<Readiness>
   /** Ends connections, and the embedded server with them. */
