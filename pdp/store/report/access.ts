@@ -105,8 +105,8 @@ const denials: Question = {
   sql: overLeaves(
     `
 select d.subject, d.subject_type, d.issuer, d.connection, d.action, d.rules, d.count, d.last_ms,
-  n.leaf::json -> 'decision' ->> 'id' as newest_decision
-from denied d join countersign.leaves n on n.idx = d.newest_idx
+  (select n.leaf::json -> 'decision' ->> 'id' from countersign.leaves n where n.idx = d.newest_idx) as newest_decision
+from denied d
 order by d.count desc, 1, 2, 3, 4, 5, 6`,
     [
       `denied as (
@@ -159,8 +159,8 @@ const toolCalls: Question = {
   sql: overLeaves(
     `
 select d.subject, d.subject_type, d.issuer, d.session, d.connection, d.action, d.code, d.rules, d.count, d.last_ms,
-  n.leaf::json -> 'decision' ->> 'id' as newest_decision
-from refused_calls d join countersign.leaves n on n.idx = d.newest_idx
+  (select n.leaf::json -> 'decision' ->> 'id' from countersign.leaves n where n.idx = d.newest_idx) as newest_decision
+from refused_calls d
 order by d.last_ms desc, d.newest_idx desc`,
     [
       `refused_calls as (
