@@ -1,7 +1,7 @@
 import type { ApprovalState } from '../contract/approval.ts'
 import type { Verdict } from '../contract/decision.ts'
 import type { RecordFrame, WrappedKey } from '../contract/record.ts'
-import type { LeafBody, LogStore } from '../evidence/log-store.ts'
+import type { LeafBody, LogStore, SignedCheckpoint } from '../evidence/log-store.ts'
 
 /** What `openStore` (open.ts) takes. */
 export type StoreOptions = {
@@ -33,6 +33,7 @@ export type Store = {
   readonly sessions: SessionStore
   readonly shadow: ShadowStore
   readonly taints: TaintStore
+  readonly report: ReportStore
   /** Whether the store answers now, asked with a short deadline; why not when it does not. Never throws. */
   readonly ready: () => Promise<Readiness>
   /** Ends connections, and the embedded server with them. */
