@@ -1,7 +1,8 @@
 import type { ApprovalState } from '../contract/approval.ts'
 import type { Verdict } from '../contract/decision.ts'
 import type { RecordFrame, WrappedKey } from '../contract/record.ts'
-import type { LeafBody, LogStore, SignedCheckpoint } from '../evidence/log-store.ts'
+import type { LeafBody, LogStore } from '../evidence/log-store.ts'
+import type { ReportStore } from './report/figure.ts'
 
 /** What `openStore` (open.ts) takes. */
 export type StoreOptions = {
