@@ -6,65 +6,55 @@ import { gunzipSync } from 'node:zlib'
  * A second verifier, written from docs/evidence-format.md alone and sharing no code with the first: what both miss is a
  * mistake of the format and not of a programmer. It holds the whole file in memory, and names only the kind of a problem.
  */
-export type Verdict = {
-  readonly problems: { readonly code: string; readonly index?: number }[]
-  readonly freshness: 'proven' | 'unproven'
-}
+export type Problem = { readonly code: string; readonly index: number | undefined }
+export type Verdict = { problems: Problem[]; freshness: 'proven' | 'unproven' }
 type Json = { readonly [member: string]: unknown }
 
 const sha = (...parts: (Buffer | string)[]): Buffer =>
   parts.reduce((hash, part) => hash.update(part), createHash('sha256')).digest()
 const node = (left: Buffer, right: Buffer): Buffer => sha(Buffer.of(1), left, right)
 const list = (value: unknown): unknown[] => (Array.isArray(value) ? value : [])
-const isCount = (value: unknown): value is number =>
-  Number.isSafeInteger(value) && Number(value) >= 0
+const isCount = (n: unknown): n is number => Number.isSafeInteger(n) && Number(n) >= 0
 
 /** An object with these members and no others, or an empty one. */
 function object(value: unknown, members?: string): Json {
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) return {}
-  const is = Object.keys(value).sort().join(' ')
-  return members === undefined || is === members ? (value as Json) : {}
+  const it = typeof value === 'object' && value !== null ? (value as Json) : {}
+  return members === undefined || Object.keys(it).sort().join(' ') === members ? it : {}
 }
 
-function parse(text: string, exactly: boolean): unknown {
+/** An empty object for what is no object, or is not exactly as it is written. */
+function lineOf(text: string, members?: string, exactly = true): Json {
   try {
     const value: unknown = JSON.parse(text)
-    return exactly && JSON.stringify(value) !== text ? undefined : value
+    return exactly && JSON.stringify(value) !== text ? {} : object(value, members)
   } catch {
-    return undefined
+    return {}
   }
 }
 
-function bytes(value: unknown, coding: 'base64' | 'hex', length?: number): Buffer | undefined {
-  const read = Buffer.from(typeof value === 'string' ? value : '', coding)
-  return read.toString(coding) === value && (length ?? read.length) === read.length
-    ? read
-    : undefined
+function bytes(text: unknown, coding: 'base64' | 'hex', size?: number): Buffer | undefined {
+  const read = Buffer.from(typeof text === 'string' ? text : '', coding)
+  return read.toString(coding) === text && (size ?? read.length) === read.length ? read : undefined
 }
-const hashes = (value: unknown): Buffer[] =>
-  list(value).map((hash) => bytes(hash, 'hex', 32) ?? Buffer.alloc(0))
+const hashes = (all: unknown): Buffer[] => list(all).map((hash) => bytes(hash, 'hex', 32) ?? sha())
 
 function keyOf(vkey: unknown) {
-  const [, name = '', id = '', coded] = /^([^+\s]+)\+([0-9a-f]{8})\+(.+)$/u.exec(String(vkey)) ?? []
-  const raw = bytes(coded, 'base64', 33)
-  if (!raw || sha(name, '\n', raw).toString('hex', 0, 4) !== id || ![1, 4].includes(raw[0] ?? 0))
-    return undefined
+  const [, name = '', id, coded] = /^([^+\s]+)\+([0-9a-f]{8})\+(.+)$/u.exec(String(vkey)) ?? []
+  const raw = bytes(coded, 'base64', 33) ?? Buffer.alloc(33)
+  const time = { 1: 0, 4: 8 }[raw[0] ?? 0]
+  if (time === undefined || sha(name, '\n', raw).toString('hex', 0, 4) !== id) return undefined
   const der = Buffer.concat([Buffer.from('302a300506032b6570032100', 'hex'), raw.subarray(1)])
-  const key = createPublicKey({ key: der, format: 'der', type: 'spki' })
-  return { name, id, key, time: raw[0] === 4 ? 8 : 0 }
+  return { name, id, time, key: createPublicKey({ key: der, format: 'der', type: 'spki' }) }
 }
 
 function noteOf(text: unknown) {
-  const form = /^(([^\n]+)\n(0|[1-9]\d*)\n([^\n]+)\n)\n((?:— [^\s+]+ [^\s]+\n)+)$/u
-  const [, body = '', origin = '', size, root, last = ''] = form.exec(String(text)) ?? []
-  const hash = bytes(root, 'base64', 32)
-  const lines = last
-    .split('\n')
-    .slice(0, -1)
-    .map((line) => line.split(' '))
+  const form = /^(([^\n]+)\n(0|[1-9]\d*)\n([^\n]+)\n)\n((?:— [^\s+]+ \S+\n)+)$/u
+  const [, body = '', origin = '', digits, base64, signed = ''] = form.exec(String(text)) ?? []
+  const [size, root] = [Number(digits), bytes(base64, 'base64', 32)]
+  const lines = [...signed.matchAll(/— (\S+) (\S+)\n/gu)]
   const signatures = lines.map(([, name, line]) => ({ name, line: bytes(line, 'base64') }))
-  if (!hash || !isCount(Number(size)) || !signatures.every(({ line }) => line)) return undefined
-  return { origin, size: Number(size), root: hash, body, signatures }
+  const whole = root && isCount(size) && signatures.every(({ line }) => line)
+  return whole ? { origin, size, root, body, signatures } : undefined
 }
 type Note = NonNullable<ReturnType<typeof noteOf>>
 
@@ -83,58 +73,39 @@ function isSigned(note: Note, keys: readonly ReturnType<typeof keyOf>[]): boolea
   return byLog
 }
 
-/** RFC 9162 §2.1.4.2. */
-function isConsistent(
-  m: number,
-  n: number,
-  path: Buffer[],
-  first: Buffer,
-  second: Buffer,
-): boolean {
-  const [start, ...rest] = Number.isInteger(Math.log2(m)) ? [first, ...path] : path
-  let [fn, sn, fr, sr] = [m - 1, n - 1, start, start]
-  const up = () => ([fn, sn] = [Math.floor(fn / 2), Math.floor(sn / 2)])
-  if (m < 1 || m >= n || !fr || !sr) return false
-  while (fn % 2 === 1) up()
-  for (const hash of rest) {
-    if (sn === 0) return false
-    if (fn % 2 === 1 || fn === sn) {
-      fr = node(hash, fr)
-      sr = node(hash, sr)
-      while (fn % 2 === 0 && fn !== 0) up()
-    } else sr = node(sr, hash)
-    up()
+/** Whether a proof of RFC 6962 §2.1.2 leads from the root `first` of m leaves to `second` of n; it eats the proof. */
+function isExtended(m: number, n: number, proof: Buffer[], first: Buffer, second: Buffer): boolean {
+  /** Roots of the first m of n leaves and of all of them, as the proof has them. */
+  function roots(m: number, n: number, whole: boolean): [Buffer, Buffer] {
+    const hash = m === n && whole ? first : (proof.pop() ?? sha())
+    if (m === n) return [hash, hash]
+    const k = 2 ** Math.floor(Math.log2(n - 1))
+    const [before, after] = m <= k ? roots(m, k, whole) : roots(m - k, n - k, false)
+    return m <= k ? [before, node(after, hash)] : [node(hash, before), node(hash, after)]
   }
-  return sn === 0 && fr.equals(first) && sr.equals(second)
+  const [before, after] = m < 1 || m > n ? [] : roots(m, n, true)
+  return proof.length === 0 && !!before?.equals(first) && !!after?.equals(second)
 }
 
-/** The compact range of a tree that begins with `from` leaves. Undefined when the hashes are not as many. */
-function treeOf(from: number, given: Buffer[]) {
-  const bits = [...from.toString(2)].map((bit, at, all) => (bit === '1' ? all.length - 1 - at : -1))
-  const levels = bits.filter((level) => level >= 0)
-  const range = given.map((hash, at) => ({ level: levels[at], hash }))
-  if (levels.length !== given.length || given.some((hash) => hash.length !== 32)) return undefined
-  return {
-    append(hash: Buffer): void {
-      let added = { level: 0, hash }
-      for (let last = range.at(-1); last?.level === added.level; last = range.at(-1)) {
-        added = { level: added.level + 1, hash: node(last.hash, added.hash) }
-        range.pop()
-      }
-      range.push(added)
-    },
-    root: (): Buffer =>
-      range.length === 0
-        ? sha()
-        : range.map(({ hash }) => hash).reduceRight((right, left) => node(left, right)),
+/** The tree as its compact range, from some leaves on. */
+function treeOf(from: number, given: readonly Buffer[]) {
+  const levels = Array.from({ length: 53 }, (_, at) => 52 - at)
+  const ones = levels.filter((level) => Math.floor(from / 2 ** level) % 2 === 1)
+  const range = given.map((hash, at) => ({ level: ones[at], hash }))
+  function append(hash: Buffer, level = 0): void {
+    const last = range.at(-1)
+    if (last?.level !== level) return void range.push({ level, hash })
+    range.pop()
+    append(node(last.hash, hash), level + 1)
   }
+  const root = () => range.map(({ hash }) => hash).reduceRight((right, left) => node(left, right))
+  return { fits: ones.length === given.length, append, root: () => (range[0] ? root() : sha()) }
 }
 
 /** @param file gzip. @param vkeys of the log. @param anchors notes that were kept outside. */
 export function verifyAgain(file: Buffer, vkeys: string[], anchors: string[]): Verdict {
-  const problems: { code: string; index?: number }[] = []
-  const say = (code: string, index?: number) =>
-    void problems.push({ code, ...(index !== undefined && { index }) })
+  const verdict: Verdict = { problems: [], freshness: 'unproven' }
+  const say = (code: string, index?: number) => void verdict.problems.push({ code, index })
   const keys = vkeys.map(keyOf)
   let lines: string[] = []
   try {
@@ -144,53 +115,47 @@ export function verifyAgain(file: Buffer, vkeys: string[], anchors: string[]): V
     say('cut')
   }
   const members = 'checkpoint exported_ms format from origin range size version'
-  const { format, version, origin, exported_ms, from, size, range, checkpoint } = object(
-    parse(lines.shift() ?? '', true),
-    members,
-  )
-  const [final, tree] = [
-    noteOf(checkpoint),
-    isCount(from) ? treeOf(from, hashes(range)) : undefined,
-  ]
+  const head = lineOf(lines.shift() ?? '', members)
+  const { format, version, origin, exported_ms, from, size } = head
+  const [final, start] = [noteOf(head['checkpoint']), hashes(head['range'])]
+  const tree = treeOf(Number(from), start)
   const known = format === 'countersign-evidence' && version === 1 && isCount(exported_ms)
-  if (!known || !isCount(from) || !isCount(size) || from > size || !tree || final?.size !== size) {
-    say('head')
-    return { problems, freshness: 'unproven' }
-  }
-  if (final.origin !== origin || !isSigned(final, keys)) say('signature', size)
+  if (!known || !isCount(from) || !isCount(size) || from > size || !tree.fits || !final)
+    return { problems: [{ code: 'head', index: undefined }], freshness: 'unproven' }
+  if (final.size !== size || final.origin !== origin || !isSigned(final, keys)) say('signature')
 
   const held = anchors.map(noteOf)
   const roots = new Map<number, Buffer>()
   const [between, proofs, journals]: [Note[], Json[], Map<string, number>] = [[], [], new Map()]
   let [next, leaves, ended, content, misfits] = [from, 0, false, {} as Json, [] as number[]]
   const keep = () => held.some((anchor) => anchor?.size === next) && roots.set(next, tree.root())
-  const compare = (note: Note) => {
+  function compare(note: Note): void {
     const fits = note.root.equals(tree.root())
     if (fits) misfits.forEach((at) => say('fork', at))
     misfits = fits ? [] : [...misfits, note.size]
   }
-  const take = (index: number, text: string, hash: Buffer) => {
+  function take(index: number, text: string, hash: Buffer, end: number): void {
     if (!text.isWellFormed() || !sha('\0', text).equals(hash)) say('changed', index)
     if (index < next) return say('doubled', index)
-    while (next < index && next < size) say('dropped', next++)
-    if (index >= size) say('inserted', index)
+    while (next < index && next < end) say('dropped', next++)
+    if (index >= end) say('inserted', index)
     next = index + 1
     tree.append(hash)
     keep()
-    const leaf = object(parse(text, false))
+    const leaf = lineOf(text, undefined, false)
     const { pep, epoch, seq } = object(leaf['source'])
     content = object(leaf['content'])
     if (leaf['v'] !== 1 || typeof leaf['logged_ms'] !== 'number') say('leaf', index)
-    if (leaf['kind'] === 'key')
-      keys.push(...[leaf['vkey'], leaf['before'], ...list(leaf['also'])].map(keyOf))
-    if (pep === undefined) return
+    const named = [leaf['vkey'], leaf['before'], ...list(leaf['also'])]
+    if (leaf['kind'] === 'key') keys.push(...named.map(keyOf))
     const journal = JSON.stringify([pep, epoch])
-    if (!isCount(seq) || seq !== (journals.get(journal) ?? (from && seq))) say('journal', index)
+    const due = journals.get(journal) ?? (from && seq)
+    if (pep !== undefined && (!isCount(seq) || seq !== due)) say('journal', index)
     journals.set(journal, Number(seq) + 1)
   }
   keep()
   for (const text of lines) {
-    const line = object(parse(text, true))
+    const line = lineOf(text)
     const { index, leaf, hash } = object(line, 'hash index leaf')
     const kind = Object.keys(line).join(' ')
     const inner = object(line[kind])
@@ -199,12 +164,12 @@ export function verifyAgain(file: Buffer, vkeys: string[], anchors: string[]): V
     if (ended) say('behind the end')
     else if (isCount(index) && typeof leaf === 'string' && stored) {
       leaves++
-      take(index, leaf, stored)
+      take(index, leaf, stored, size)
     } else if (kind === 'sealed' || kind === 'block') {
-      const named = kind === 'sealed' ? [content['sealed']] : list(content['blocks'])
+      const names = kind === 'sealed' ? [content['sealed']] : list(content['blocks'])
       const data = bytes(object(inner, 'bytes index')['bytes'], 'base64')
-      if (!data || inner['index'] !== next - 1 || !named.includes(sha(data).toString('hex')))
-        say('content', next - 1)
+      const fits = data && names.includes(sha(data).toString('hex'))
+      if (!fits || inner['index'] !== next - 1) say('content', next - 1)
     } else if (note) {
       if (note.size === next) compare(note)
       else say('moved', note.size)
@@ -219,35 +184,30 @@ export function verifyAgain(file: Buffer, vkeys: string[], anchors: string[]): V
   misfits.forEach((at) => say('root', at))
   for (const note of between)
     if (note.origin !== origin || !isSigned(note, keys)) say('signature', note.size)
-
-  let freshness: Verdict['freshness'] = 'unproven'
   for (const anchor of held) {
     const proof = proofs.findLast((one) => one['from'] === anchor?.size)
-    const to = proof?.['to'] === from ? from : size
+    const [to, end] =
+      proof?.['to'] === from ? [from, treeOf(from, start).root()] : [size, final.root]
+    const path = hashes(proof?.['hashes'])
     if (!anchor || anchor.origin !== origin || !isSigned(anchor, keys)) say('anchor')
     else if (anchor.size > size) say('rolled back', anchor.size)
-    else if (anchor.size < from && !proof) continue
-    else {
-      const second = to === size ? final.root : treeOf(from, hashes(range))?.root()
-      const fits =
-        anchor.size < from
-          ? second && isConsistent(anchor.size, to, hashes(proof?.['hashes']), anchor.root, second)
-          : roots.get(anchor.size)?.equals(anchor.root)
-      if (fits) freshness = 'proven'
-      else say('fork', anchor.size)
-    }
+    else if (
+      anchor.size >= from
+        ? roots.get(anchor.size)?.equals(anchor.root)
+        : proof && isExtended(anchor.size, to, path, anchor.root, end)
+    )
+      verdict.freshness = 'proven'
+    else if (anchor.size >= from || proof) say('fork', anchor.size)
   }
-  return { problems, freshness }
+  return verdict
 }
-
-/** The notes of a file that they are appended to. */
-const notesOf = (text: string): string[] => text.match(/(?:[^\n]+\n)+\n(?:— [^\n]+\n)+/gu) ?? [text]
 
 if (import.meta.main) {
   const [file = '', vkey = '', anchors] = process.argv.slice(2)
-  process.exitCode = 2
+  process.on('uncaughtException', ({ message }) => process.exit((console.error(message), 2)))
   if (!keyOf(vkey)) throw new Error('usage: second-verifier.ts <file> <verifier key> [<anchors>]')
-  const notes = anchors === undefined ? [] : notesOf(readFileSync(anchors, 'utf8'))
+  const kept = anchors === undefined ? '' : readFileSync(anchors, 'utf8')
+  const notes = anchors === undefined ? [] : (kept.match(/(.+\n)+\n(— .+\n)+/gu) ?? [kept])
   const { problems, freshness } = verifyAgain(readFileSync(file), [vkey], notes)
   for (const { code, index } of problems) console.log(code, index ?? '')
   console.log(`${problems.length} problems, freshness ${freshness}`)
