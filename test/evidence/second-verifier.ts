@@ -2,10 +2,8 @@ import { createHash, createPublicKey, verify as verifySignature } from 'node:cry
 import { readFileSync } from 'node:fs'
 import { gunzipSync } from 'node:zlib'
 
-/*
- * A second verifier, written from docs/evidence-format.md alone and sharing no code with the first: what both miss is a
- * mistake of the format and not of a programmer. It holds the whole file in memory, and names only the kind of a problem.
- */
+// A second verifier, written from docs/evidence-format.md alone and sharing no code with the first: what both miss is a
+// mistake of the format and not of a programmer. It holds the whole file in memory, and names only the kind of a problem.
 export type Problem = { readonly code: string; readonly index: number | undefined }
 export type Verdict = { problems: Problem[]; freshness: 'proven' | 'unproven' }
 type Json = { readonly [member: string]: unknown }
@@ -23,7 +21,7 @@ function object(value: unknown, members?: string): Json {
 }
 
 /** An empty object for what is no object, or is not exactly as it is written. */
-function lineOf(text: string, members?: string, exactly = true): Json {
+function lineOf(text = '', members?: string, exactly = true): Json {
   try {
     const value: unknown = JSON.parse(text)
     return exactly && JSON.stringify(value) !== text ? {} : object(value, members)
@@ -75,7 +73,6 @@ function isSigned(note: Note, keys: readonly ReturnType<typeof keyOf>[]): boolea
 
 /** Whether a proof of RFC 6962 §2.1.2 leads from the root `first` of m leaves to `second` of n; it eats the proof. */
 function isExtended(m: number, n: number, proof: Buffer[], first: Buffer, second: Buffer): boolean {
-  /** Roots of the first m of n leaves and of all of them, as the proof has them. */
   function roots(m: number, n: number, whole: boolean): [Buffer, Buffer] {
     const hash = m === n && whole ? first : (proof.pop() ?? sha())
     if (m === n) return [hash, hash]
@@ -89,7 +86,7 @@ function isExtended(m: number, n: number, proof: Buffer[], first: Buffer, second
 
 /** The tree as its compact range, from some leaves on. */
 function treeOf(from: number, given: readonly Buffer[]) {
-  const levels = Array.from({ length: 53 }, (_, at) => 52 - at)
+  const levels = [...Array(53).keys()].toReversed()
   const ones = levels.filter((level) => Math.floor(from / 2 ** level) % 2 === 1)
   const range = given.map((hash, at) => ({ level: ones[at], hash }))
   function append(hash: Buffer, level = 0): void {
@@ -114,27 +111,25 @@ export function verifyAgain(file: Buffer, vkeys: string[], anchors: string[]): V
   } catch {
     say('cut')
   }
-  const members = 'checkpoint exported_ms format from origin range size version'
-  const head = lineOf(lines.shift() ?? '', members)
+  const head = lineOf(lines[0], 'checkpoint exported_ms format from origin range size version')
   const { format, version, origin, exported_ms, from, size } = head
-  const [final, start] = [noteOf(head['checkpoint']), hashes(head['range'])]
-  const tree = treeOf(Number(from), start)
+  const [final, tree] = [noteOf(head['checkpoint']), treeOf(Number(from), hashes(head['range']))]
   const known = format === 'countersign-evidence' && version === 1 && isCount(exported_ms)
   if (!known || !isCount(from) || !isCount(size) || from > size || !tree.fits || !final)
     return { problems: [{ code: 'head', index: undefined }], freshness: 'unproven' }
   if (final.size !== size || final.origin !== origin || !isSigned(final, keys)) say('signature')
-
-  const held = anchors.map(noteOf)
-  const roots = new Map<number, Buffer>()
-  const [between, proofs, journals]: [Note[], Json[], Map<string, number>] = [[], [], new Map()]
-  let [next, leaves, ended, content, misfits] = [from, 0, false, {} as Json, [] as number[]]
+  const [held, base] = [anchors.map(noteOf), tree.root()]
+  const [roots, journals] = [new Map([[from, base]]), new Map<string, number>()]
+  const [between, proofs, misfits]: [Note[], Json[], number[]] = [[], [], []]
+  let [next, leaves, ended, content] = [from, 0, false, {} as Json]
   const keep = () => held.some((anchor) => anchor?.size === next) && roots.set(next, tree.root())
   function compare(note: Note): void {
-    const fits = note.root.equals(tree.root())
-    if (fits) misfits.forEach((at) => say('fork', at))
-    misfits = fits ? [] : [...misfits, note.size]
+    between.push(note)
+    if (!note.root.equals(tree.root())) misfits.push(note.size)
+    else misfits.splice(0).forEach((before) => say('fork', before))
   }
   function take(index: number, text: string, hash: Buffer, end: number): void {
+    leaves++
     if (!text.isWellFormed() || !sha('\0', text).equals(hash)) say('changed', index)
     if (index < next) return say('doubled', index)
     while (next < index && next < end) say('dropped', next++)
@@ -153,30 +148,25 @@ export function verifyAgain(file: Buffer, vkeys: string[], anchors: string[]): V
     if (pep !== undefined && (!isCount(seq) || seq !== due)) say('journal', index)
     journals.set(journal, Number(seq) + 1)
   }
-  keep()
-  for (const text of lines) {
+  for (const [at, text] of lines.slice(1).entries()) {
     const line = lineOf(text)
     const { index, leaf, hash } = object(line, 'hash index leaf')
     const kind = Object.keys(line).join(' ')
     const inner = object(line[kind])
     const note = kind === 'checkpoint' ? noteOf(line[kind]) : undefined
     const stored = bytes(hash, 'hex', 32)
-    if (ended) say('behind the end')
-    else if (isCount(index) && typeof leaf === 'string' && stored) {
-      leaves++
-      take(index, leaf, stored, size)
-    } else if (kind === 'sealed' || kind === 'block') {
+    if (isCount(index) && typeof leaf === 'string' && stored) take(index, leaf, stored, size)
+    else if (kind === 'sealed' || kind === 'block') {
       const names = kind === 'sealed' ? [content['sealed']] : list(content['blocks'])
-      const data = bytes(object(inner, 'bytes index')['bytes'], 'base64')
-      const fits = data && names.includes(sha(data).toString('hex'))
-      if (!fits || inner['index'] !== next - 1) say('content', next - 1)
-    } else if (note) {
-      if (note.size === next) compare(note)
-      else say('moved', note.size)
-      between.push(note)
-    } else if (kind === 'consistency') proofs.push(object(inner, 'from hashes to'))
-    else if (kind === 'end' && object(inner, 'leaves')['leaves'] === leaves) ended = true
-    else say('line')
+      const digest = sha(bytes(object(inner, 'bytes index')['bytes'], 'base64') ?? '').toString(
+        'hex',
+      )
+      if (!names.includes(digest) || inner['index'] !== next - 1) say('content', next - 1)
+    } else if (note?.size === next) compare(note)
+    else if (note) say('moved', note.size)
+    else if (kind === 'consistency') proofs.push(object(inner, 'from hashes to'))
+    else if (kind !== 'end' || at !== lines.length - 2) say('line')
+    else ended = object(inner, 'leaves')['leaves'] === leaves
   }
   if (!ended) say('cut')
   while (next < size) say('dropped', next++)
@@ -186,18 +176,15 @@ export function verifyAgain(file: Buffer, vkeys: string[], anchors: string[]): V
     if (note.origin !== origin || !isSigned(note, keys)) say('signature', note.size)
   for (const anchor of held) {
     const proof = proofs.findLast((one) => one['from'] === anchor?.size)
-    const [to, end] =
-      proof?.['to'] === from ? [from, treeOf(from, start).root()] : [size, final.root]
+    const [to, end] = proof?.['to'] === from ? [from, base] : [size, final.root]
     const path = hashes(proof?.['hashes'])
     if (!anchor || anchor.origin !== origin || !isSigned(anchor, keys)) say('anchor')
     else if (anchor.size > size) say('rolled back', anchor.size)
-    else if (
-      anchor.size >= from
-        ? roots.get(anchor.size)?.equals(anchor.root)
-        : proof && isExtended(anchor.size, to, path, anchor.root, end)
-    )
-      verdict.freshness = 'proven'
-    else if (anchor.size >= from || proof) say('fork', anchor.size)
+    else if (anchor.size >= from || proof) {
+      const fits = roots.get(anchor.size)?.equals(anchor.root)
+      if (fits ?? isExtended(anchor.size, to, path, anchor.root, end)) verdict.freshness = 'proven'
+      else say('fork', anchor.size)
+    }
   }
   return verdict
 }
@@ -206,10 +193,8 @@ if (import.meta.main) {
   const [file = '', vkey = '', anchors] = process.argv.slice(2)
   process.on('uncaughtException', ({ message }) => process.exit((console.error(message), 2)))
   if (!keyOf(vkey)) throw new Error('usage: second-verifier.ts <file> <verifier key> [<anchors>]')
-  const kept = anchors === undefined ? '' : readFileSync(anchors, 'utf8')
-  const notes = anchors === undefined ? [] : (kept.match(/(.+\n)+\n(— .+\n)+/gu) ?? [kept])
-  const { problems, freshness } = verifyAgain(readFileSync(file), [vkey], notes)
-  for (const { code, index } of problems) console.log(code, index ?? '')
-  console.log(`${problems.length} problems, freshness ${freshness}`)
+  const kept = anchors ? readFileSync(anchors, 'utf8').match(/(.+\n)+\n(— .+\n)+/gu) : []
+  const { problems, freshness } = verifyAgain(readFileSync(file), [vkey], kept ?? [''])
+  console.log(JSON.stringify({ problems, freshness }, undefined, 1))
   process.exitCode = problems.length > 0 ? 1 : freshness === 'proven' ? 0 : 5
 }
