@@ -36,6 +36,8 @@ const directions: Check = {
 
 const checks: readonly Check[] = [
   command('types', 'tsc', ['--noEmit']),
+  // What runs in a browser has its globals, and not all of Node's.
+  command('types, page', 'tsc', ['--noEmit', '--project', 'test/browser']),
   command('lint', 'oxlint', ['--deny-warnings']),
   command('format', 'oxfmt', ['--check']),
   directions,

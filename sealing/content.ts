@@ -1,9 +1,9 @@
-import { Packr, Unpackr } from 'msgpackr'
+import { Packr, RESERVE_START_SPACE, RESET_BUFFER_MODE, Unpackr } from 'msgpackr'
 import { z } from 'zod'
 import { type JournalRecord, journalRecord, type SealedRecord } from '../pdp/contract/record.ts'
 import { err, ok, type Result } from '../pdp/contract/result.ts'
 import { type BlockedBody, fromBlocks, intoBlocks, MIN_BLOCK_BYTES } from './blocks.ts'
-import { commitment, type ContentKey, open, seal } from './envelope.ts'
+import { commitment, type ContentKey, open, seal, sealBehind } from './envelope.ts'
 import { stepOf } from './step.ts'
 
 /**
@@ -14,6 +14,9 @@ import { stepOf } from './step.ts'
 // No shared structures: it must be readable alone, years later.
 const packr = new Packr({ useRecords: false, variableMapSize: true })
 const unpackr = new Unpackr({ useRecords: false, mapsAsObjects: true })
+
+/** One byte of room in front, in memory that is used again. */
+const PACKED = RESERVE_START_SPACE | RESET_BUFFER_MODE | 1
 
 type Sealable = Exclude<JournalRecord, { kind: 'event' }>
 
@@ -38,13 +41,15 @@ export function sealRecord(
       : intoBlocks(key, body, cuts, (id, bytes) => {
           if (isNew(id)) blocks.push({ id, sealed: seal(key, `block ${id}`, bytes) })
         })
-  const content = packr.pack(withBodies(record, shorten))
+  // The next record is packed over it: nothing of what is plain may outlive this call.
+  const roomy = packr.pack(withBodies(record, shorten), PACKED)
+  const content = roomy.subarray(1)
   return {
     v: 2,
     step: stepOf(record),
     content: {
       key: key.id,
-      sealed: seal(key, 'record', content),
+      sealed: sealBehind(key, 'record', roomy),
       commitment: commitment(key, 'record', content),
       blocks,
       ...labelOf(record, key),

@@ -32,7 +32,8 @@ export function createSessionKeys(options: SessionKeysOptions): SessionKeys {
 
   return {
     keyFor(session_id, connection) {
-      const name = JSON.stringify([session_id, connection])
+      // No connection's name has a line break.
+      const name = `${connection}\n${session_id}`
       const known = kept.get(name)
       kept.delete(name)
       // A clock that went back makes a new key as well.

@@ -34,7 +34,7 @@ export const approveObligation = z.strictObject({
 
 export const recordObligation = z.strictObject({
   kind: z.literal('record'),
-  /** `full`: bodies as they were; `masked`: as the agent got them; `metadata`: sizes and digests. */
+  /** `full`: bodies as they came and as they went on; `masked`: as they went on, both ways; `metadata`: sizes and digests. */
   body: z.enum(['full', 'masked', 'metadata']),
 })
 

@@ -65,8 +65,6 @@ const row = (more: Partial<ApprovalRow> = {}): ApprovalRow => ({
   connection: 'c',
   action_name: 'http.request',
   action_digest: 'd',
-  action: deletion(revision).action,
-  reasons: [],
   approvers: ['people'],
   count: 1,
   valid_s: 60,

@@ -1,6 +1,9 @@
 import { randomUUID } from 'node:crypto'
 import * as fc from 'fast-check'
 import { beforeAll, describe, expect, test } from 'vitest'
+import { createUnwrapper, createWrapper } from '../../sealing/wrapper.ts'
+import { testMaster } from '../../sealing/testing.ts'
+import { type ApprovalVault, createApprovalVault } from '../approvals/vault.ts'
 import { actionDigest, type CanonicalAction } from '../contract/action.ts'
 import { assertNever } from '../contract/result.ts'
 import { openStore } from './open.ts'
@@ -10,7 +13,9 @@ import { openTestStore } from './testing.ts'
 let store: Store
 let url: string
 let folder: string
+let vault: ApprovalVault
 beforeAll(async () => {
+  vault = createApprovalVault(await createWrapper(testMaster), createUnwrapper(testMaster))
   ;({ store, url, folder } = await openTestStore())
 })
 
@@ -19,22 +24,22 @@ const ISSUER = 'https://login.example.com'
 const agent: Requester = { issuer: ISSUER, type: 'agent', id: 'agent-1' }
 const person = (id: string): Requester => ({ issuer: ISSUER, type: 'user', id })
 
-function newApproval(over: Partial<NewApproval> = {}): NewApproval {
-  const action: CanonicalAction = {
-    type: 'anthropic.tool_use',
-    connection: 'claude',
-    tool: 'Bash',
-    input: { command: `rm ${randomUUID()}` },
-  }
+const command = (): CanonicalAction => ({
+  type: 'anthropic.tool_use',
+  connection: 'claude',
+  tool: 'Bash',
+  input: { command: `rm ${randomUUID()}` },
+})
+
+function newApproval(over: Partial<NewApproval> = {}, action = command()): NewApproval {
+  const owner = { id: randomUUID(), session_id: 's-1', connection: 'claude' }
+  const reasons = [{ rule: 'approve.rm', message: 'deletes' }]
   return {
-    id: randomUUID(),
+    ...owner,
     requester: agent,
-    session_id: 's-1',
-    connection: 'claude',
     action_name: 'anthropic.tool_use',
-    action,
-    action_digest: actionDigest(over.action ?? action),
-    reasons: [{ rule: 'approve.rm', message: 'deletes' }],
+    action_digest: actionDigest(action),
+    content: vault.seal(owner, { action, reasons }),
     approvers: ['security', 'leads'],
     count: 1,
     valid_s: 600,
@@ -44,8 +49,11 @@ function newApproval(over: Partial<NewApproval> = {}): NewApproval {
   }
 }
 
-async function opened(over: Partial<NewApproval> = {}): Promise<ApprovalRow> {
-  return (await store.approvals.demand(newApproval(over), NOW)).row
+async function opened(
+  over: Partial<NewApproval> = {},
+  action?: CanonicalAction,
+): Promise<ApprovalRow> {
+  return (await store.approvals.demand(newApproval(over, action), NOW)).row
 }
 
 function vote(row: ApprovalRow, approver: Requester, approve = true, now_ms = NOW + 1) {
@@ -73,10 +81,10 @@ describe('a demand', () => {
       tool: 'Write',
       input: { content: 'a \0 byte, ü, and 1e21', number: 1e21 },
     }
-    const row = await opened({ action })
+    const row = await opened({}, action)
     expect(await store.approvals.find(row.id, NOW)).toEqual(row)
-    expect(row.action).toEqual(action)
-    expect(actionDigest(row.action)).toBe(row.action_digest)
+    expect(await vault.open(row)).toMatchObject({ ok: true, value: { action } })
+    expect(row.action_digest).toBe(actionDigest(action))
     expect(row).toMatchObject({ state: 'pending', demanded_ms: NOW, expires_ms: NOW + 600_000 })
   })
 

@@ -147,8 +147,11 @@ async function demand(store: Store): Promise<string> {
       connection: 'claude',
       action_name: 'anthropic.tool_use',
       action_digest: 'd'.repeat(64),
-      action: { type: 'anthropic.tool_use', connection: 'claude', tool: 'Bash', input: {} },
-      reasons: [],
+      content: {
+        sealed: Buffer.from('sealed'),
+        wrapped_key: Buffer.from('key'),
+        commitment: Buffer.alloc(32),
+      },
       approvers: ['security'],
       count: 1,
       valid_s: 60,

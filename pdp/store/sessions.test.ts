@@ -1,8 +1,9 @@
-import { randomBytes, randomUUID } from 'node:crypto'
 import { beforeAll, expect, test } from 'vitest'
-import { frameDigest } from '../contract/record.ts'
-import type { IndexedFrame, RecordIndex, Store } from './store.ts'
+import { testIntent, testOutcome } from '../../sealing/testing.ts'
+import type { JournalRecord } from '../contract/record.ts'
+import type { Store } from './store.ts'
 import { openTestStore } from './testing.ts'
+import { createTestJournal, type TestBatch } from './testing-frames.ts'
 
 let store: Store
 beforeAll(async () => {
@@ -11,59 +12,65 @@ beforeAll(async () => {
 
 const T = 1_800_000_000_000
 
-async function append(pep: string, records: readonly RecordIndex[]): Promise<IndexedFrame[]> {
-  let prev: Uint8Array = Buffer.alloc(32)
-  const frames = records.map((index, seq) => {
-    const payload = randomBytes(16)
-    const frame = { seq, prev, digest: frameDigest(prev, payload), payload, index }
-    prev = frame.digest
-    return frame
-  })
-  const answer = await store.records.append({ pep, epoch: randomUUID(), frames, received_ms: T })
-  expect(answer).toMatchObject({ ok: true })
-  return frames
+/** In an epoch of its own. */
+async function append(pep: string, records: readonly JournalRecord[]): Promise<TestBatch> {
+  return (await createTestJournal({ pep })).ship(store, records)
 }
 
-function intent(session: string, operation: string, over: Partial<RecordIndex> = {}): RecordIndex {
-  return {
-    kind: 'intent',
-    time_ms: T,
+type Told = {
+  readonly time_ms?: number
+  readonly subject_id?: string
+  readonly action?: string
+  readonly effect?: 'allow' | 'deny' | 'approve'
+}
+
+function intent(session: string, operation: string, told: Told = {}) {
+  const { time_ms = T, subject_id = 'agent-1', action = 'anthropic.messages.create' } = told
+  const { request, decision } = testIntent()
+  return testIntent({
     operation_id: operation,
-    session_id: session,
-    subject_id: 'agent-1',
-    issuer: 'https://login.example.com',
-    connection: 'claude',
-    action: 'anthropic.messages.create',
-    effect: 'allow',
-    ...over,
-  }
+    time_ms,
+    request: {
+      ...request,
+      subject: { ...request.subject, id: subject_id },
+      action: { name: action },
+      context: { ...request.context, session: { id: session } },
+    },
+    decision: { ...decision, effect: told.effect ?? 'allow' },
+  })
 }
 
-function outcome(operation: string, time_ms: number, result = 'completed'): RecordIndex {
-  return { kind: 'outcome', time_ms, operation_id: operation, result }
-}
+const decision = (session: string, operation: string, told: Told): JournalRecord => ({
+  ...intent(session, operation, told),
+  kind: 'decision',
+})
+
+const outcome = (
+  session_id: string,
+  operation_id: string,
+  time_ms: number,
+  result: 'completed' | 'cut' | 'unknown' = 'completed',
+) => testOutcome({ session_id, operation_id, time_ms, result })
 
 test('a session tells who, when, its labels and what happened in it', async () => {
   await append('pep-1', [
-    intent('s-1', 'o-1', { session_label: 'my session' }),
+    intent('s-1', 'o-1'),
     intent('s-1', 'o-2', { time_ms: T + 5, action: 'http.request' }),
-    outcome('o-1', T + 6),
-    outcome('o-2', T + 7, 'cut'),
-    intent('s-1', 'o-3', { kind: 'decision', time_ms: T + 8, effect: 'deny' }),
-    intent('s-1', 'o-4', {
-      kind: 'decision',
-      time_ms: T + 9,
-      effect: 'approve',
-      session_label: 'b',
-    }),
+    outcome('s-1', 'o-1', T + 6),
+    outcome('s-1', 'o-2', T + 7, 'cut'),
+    decision('s-1', 'o-3', { time_ms: T + 8, effect: 'deny' }),
+    decision('s-1', 'o-4', { time_ms: T + 9, effect: 'approve' }),
   ])
+  await store.sessions.label('s-1', 'my session')
+  await store.sessions.label('s-1', 'b')
+  await store.sessions.label('s-1', 'b')
   expect(await store.sessions.list({ limit: 9, subject: 'agent-1' })).toEqual([
     {
       id: 's-1',
       cursor: expect.any(String),
       labels: ['b', 'my session'],
       subject_id: 'agent-1',
-      issuer: 'https://login.example.com',
+      issuer: 'https://issuer',
       first_ms: T,
       last_ms: T + 9,
       counts: {
@@ -80,13 +87,14 @@ test('a session tells who, when, its labels and what happened in it', async () =
 
 test('sessions are listed the one active last first, page by page, by subject, label and time', async () => {
   const subject_id = 'agent-2'
-  const session_label = 'nightly'
+  const label = 'nightly'
   await append('pep-1', [
     ...['p-0', 'p-1', 'p-2', 'p-3', 'p-4'].map((id, at) =>
-      intent(id, `o-${id}`, { subject_id, session_label, time_ms: T + at }),
+      intent(id, `o-${id}`, { subject_id, time_ms: T + at }),
     ),
     intent('p-0', 'o-p-0b', { subject_id, time_ms: T + 100 }),
   ])
+  for (const at of [0, 1, 2, 3, 4]) await store.sessions.label(`p-${at}`, label)
   const list = (query: object) => store.sessions.list({ limit: 10, subject: subject_id, ...query })
   const ids = async (query: object) => (await list(query)).map((session) => session.id)
   const all = ['p-0', 'p-4', 'p-3', 'p-2', 'p-1']
@@ -95,47 +103,103 @@ test('sessions are listed the one active last first, page by page, by subject, l
   expect(await ids({ before })).toEqual(all.slice(2))
   expect(await ids({ before: 'no cursor' })).toEqual(all)
   expect(await ids({ since_ms: T + 3 })).toEqual(['p-0', 'p-4', 'p-3'])
-  expect(await ids({ label: session_label })).toEqual(all)
+  expect(await ids({ label })).toEqual(all)
   expect(await ids({ label: 'other' })).toEqual([])
 })
 
-test('the records of a session are all of its operations, in time order, page by page', async () => {
-  const frames = await append('pep-1', [
+test('the steps of a session are all of its operations, in the order of the log, page by page', async () => {
+  const first = await append('pep-1', [
     intent('r-1', 'r-o-1', { time_ms: T + 10 }),
     intent('r-2', 'r-o-2', { time_ms: T + 11 }),
-    { kind: 'chunk', time_ms: T + 12, operation_id: 'r-o-1' },
-    outcome('r-o-2', T + 13),
-    outcome('r-o-1', T + 14),
-    { kind: 'event', time_ms: T + 15 },
+    {
+      kind: 'chunk',
+      time_ms: T + 12,
+      operation_id: 'r-o-1',
+      session_id: 'r-1',
+      connection: 'claude',
+      direction: 'delivered',
+      offset: 0,
+      pieces: [[T + 12, 3]],
+      body: Buffer.from('abc'),
+    },
+    outcome('r-2', 'r-o-2', T + 13),
+    outcome('r-1', 'r-o-1', T + 14),
+    { kind: 'event', time_ms: T + 15, name: 'pep.alive', detail: {} },
   ])
-  // Another enforcement point names an operation that is not its own.
-  await append('pep-2', [outcome('r-o-1', T + 16)])
-  // The same one after a crash, in another epoch.
-  const recovered = await append('pep-1', [outcome('r-o-1', T + 17, 'unknown')])
-  const all = [frames[0]!, frames[2]!, frames[4]!, recovered[0]!].map((frame) => frame.payload)
-  const read = async (session: string, after?: string) => {
-    const page = await store.sessions.records(session, { limit: 3, ...(after ? { after } : {}) })
-    return page.ok ? page.records : []
+  // The same one after a crash, in another epoch; by its clock before all of them.
+  const recovered = await append('pep-1', [outcome('r-1', 'r-o-1', T, 'unknown')])
+  const all = [first.records[0], first.records[2], first.records[4], recovered.records[0]]
+  const read = async (session: string, after?: number) => {
+    const page = await store.sessions.steps(session, {
+      limit: 3,
+      ...(after !== undefined && { after }),
+    })
+    return page.ok ? page.steps : []
   }
-  const first = await read('r-1')
-  expect(first.map((record) => record.kind)).toEqual(['intent', 'chunk', 'outcome'])
-  const rest = await read('r-1', first.at(-1)!.cursor)
-  expect([...first, ...rest].map((record) => record.payload)).toEqual(all)
-  expect(await read('r-1', rest.at(-1)!.cursor)).toEqual([])
+  const page = await read('r-1')
+  const kinds = page.map(({ leaf }) => (JSON.parse(leaf) as { kind: string }).kind)
+  expect(kinds).toEqual(['intent', 'chunk', 'outcome'])
+  const rest = await read('r-1', page.at(-1)?.index)
+  expect([...page, ...rest].map(({ sealed }) => sealed && Buffer.from(sealed))).toEqual(
+    all.map((record) => Buffer.from(record?.content?.sealed ?? '')),
+  )
+  expect(await read('r-1', rest.at(-1)?.index)).toEqual([])
+  const operation = await store.sessions.operation({ session: 'r-1', id: 'r-o-1', limit: 9 })
+  expect(operation.map(({ index }) => index)).toEqual(
+    [...page, ...rest].flatMap(({ leaf, index }) =>
+      (JSON.parse(leaf) as { operation_id?: string }).operation_id === 'r-o-1' ? [index] : [],
+    ),
+  )
+  expect(operation.length).toBeGreaterThan(1)
+})
+
+test('a decision is found by its id, and all of them in the order of the log', async () => {
+  const made = intent('d-1', 'd-o-1')
+  const decided = { ...made, decision: { ...made.decision, id: 'd-id-1' as never } }
+  await append('pep-1', [decided, decision('d-1', 'd-o-2', { effect: 'deny' })])
+  const step = await store.sessions.decision('d-id-1')
+  expect(JSON.parse(step?.leaf ?? '')).toMatchObject({ kind: 'intent', operation_id: 'd-o-1' })
+  expect(await store.sessions.decision('d-id-2')).toBeUndefined()
+  const all = await store.sessions.decisions({ from: 0, limit: 9, session: 'd-1' })
+  expect(all.map(({ leaf }) => (JSON.parse(leaf) as { kind: string }).kind)).toEqual([
+    'intent',
+    'decision',
+  ])
+  const later = await store.sessions.decisions({
+    from: (step?.index ?? 0) + 1,
+    limit: 1,
+    session: 'd-1',
+  })
+  expect(later).toEqual(all.slice(1))
 })
 
 test('a label leads to its session when only one carries it, and to a choice when several do', async () => {
   await append('pep-1', [
-    intent('l-1', 'l-o-1', { session_label: 'only' }),
-    intent('l-2', 'l-o-2', { session_label: 'shared', time_ms: T }),
-    intent('l-3', 'l-o-3', { session_label: 'shared', time_ms: T + 1 }),
-    // A client calls its session by the id of another one: the id wins.
-    intent('l-4', 'l-o-4', { session_label: 'l-1' }),
+    intent('l-1', 'l-o-1'),
+    intent('l-2', 'l-o-2', { time_ms: T }),
+    intent('l-3', 'l-o-3', { time_ms: T + 1 }),
+    intent('l-4', 'l-o-4'),
   ])
+  await store.sessions.label('l-1', 'only')
+  for (const id of ['l-2', 'l-3']) await store.sessions.label(id, 'shared')
+  // A client calls its session by the id of another one: the id wins.
+  await store.sessions.label('l-4', 'l-1')
   const page = { limit: 5 }
-  expect(await store.sessions.records('only', page)).toMatchObject({ ok: true, id: 'l-1' })
-  expect(await store.sessions.records('l-1', page)).toMatchObject({ ok: true, id: 'l-1' })
-  const shared = await store.sessions.records('shared', page)
+  expect(await store.sessions.steps('only', page)).toMatchObject({ ok: true, id: 'l-1' })
+  expect(await store.sessions.steps('l-1', page)).toMatchObject({ ok: true, id: 'l-1' })
+  const shared = await store.sessions.steps('shared', page)
   expect(!shared.ok && shared.sessions.map((session) => session.id)).toEqual(['l-3', 'l-2'])
-  expect(await store.sessions.records('nobody', page)).toEqual({ ok: false, sessions: [] })
+  expect(await store.sessions.steps('nobody', page)).toEqual({ ok: false, sessions: [] })
+})
+
+test('whose session it is and which connections it reached is what its records say', async () => {
+  await append('pep-1', [
+    intent('h-1', 'h-o-1', { subject_id: 'agent-9' }),
+    { ...intent('h-1', 'h-o-2', { subject_id: 'agent-9' }), connection: 'another' },
+  ])
+  expect(await store.sessions.holder('h-1')).toEqual({
+    subject: { issuer: 'https://issuer', id: 'agent-9' },
+    connections: ['another', 'claude'],
+  })
+  expect(await store.sessions.holder('h-2')).toBeUndefined()
 })

@@ -170,8 +170,9 @@ describe('an intent', () => {
         effect: 'allow',
         reasons: [{ rule: 'a_rule', message: 'refused because of [REDACTED:email]' }],
       },
-      exchange: { method: 'POST', body_bytes: 100, body_sha256: 'a'.repeat(64) },
+      exchange: { method: 'POST', body_bytes: 100 },
     })
+    expect(shown.exchange).not.toHaveProperty('body_sha256')
     expect(shown.exchange).not.toHaveProperty('cuts')
     expect(shown.exchange).not.toHaveProperty('forwarded_cuts')
   })
@@ -204,6 +205,36 @@ describe('an intent', () => {
       ['x-auth-token', '[REDACTED:credential]'],
       ['X-Tokens-Left', '5'],
     ])
+  })
+
+  test('keeps what stands around a value in a target', async () => {
+    const target = '/find/ada%40example.com?card=see+4111+1111+1111+1111&x=M%C3%BCller'
+    const shown = await masked(testIntent({ exchange: { target, body_bytes: 0 } }))
+    expect(shown.exchange.target).toBe(
+      '/find/[REDACTED:email]?card=see%20[REDACTED:credit_card]&x=M%C3%BCller',
+    )
+  })
+
+  test('hides values that facts hold in lower case, or under the name that says what they are', async () => {
+    const { request, ...intent } = testIntent()
+    const key = inText(detectors.azure_key.examples[0] ?? '').value
+    const tool = { name: 'x', input_bytes: 1, input: {}, paths: [] }
+    const hosts = [{ host: 'akiaiosfodnn7example', by: 'curl', sends: false }]
+    const facts = { ...request.context.facts, tool: { ...tool, hosts } }
+    const properties = { ...request.subject.properties, claims: { account_key: [key], other: 'x' } }
+    const shown = await masked({
+      ...intent,
+      request: {
+        ...request,
+        subject: { ...request.subject, properties },
+        context: { ...request.context, facts },
+      },
+    })
+    expect(shown.request.context.facts.tool?.hosts[0]?.host).toBe('[REDACTED:aws_key]')
+    expect(shown.request.subject.properties.claims).toEqual({
+      account_key: ['[REDACTED:azure_key]'],
+      other: 'x',
+    })
   })
 
   test('hides a value that goes on from segment to segment, and facts that were cut inside of one', async () => {

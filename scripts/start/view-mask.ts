@@ -133,7 +133,7 @@ async function maskDescribed(
 
 async function maskExchange(
   maskerOf: Maskers,
-  { method, target, headers, body, forwarded, body_bytes, body_sha256 }: Exchange,
+  { method, target, headers, body, forwarded, body_bytes }: Exchange,
   known: Known,
   breathe: Breathe,
 ): Promise<Exchange> {
@@ -155,10 +155,9 @@ async function maskExchange(
     ...(target !== undefined && { target: maskTarget(masker, target) }),
     ...(headers && { headers: maskHeaders(masker, headers) }),
     body_bytes,
-    ...(body_sha256 !== undefined && { body_sha256 }),
     ...(body && { body: await whole(body) }),
     ...(forwarded && { forwarded: await whole(forwarded) }),
-    // Without the places where bodies are cut into blocks: they are those of other bytes.
+    // Without its digest, by which a short body could be guessed, and without the places where bodies are cut.
   }
 }
 

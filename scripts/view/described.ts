@@ -23,7 +23,6 @@ const keptOfRequest: ReadonlySet<string> = new Set([
   'context.facts.detectors',
   'context.facts.phrases',
   'context.facts_revision',
-  'context.action_digest',
 ])
 
 /** What of a decision is ours or policy's own: all but the messages, into which policy may put what it was asked. */
@@ -47,8 +46,11 @@ const FACTS = 'context.facts.'
 /** Masks a decision request. */
 export function maskRequest(masker: Masker, request: DecisionRequest): unknown {
   const full = isFull(request)
+  // A digest of something short is as good as the thing itself.
+  const { action_digest: _, ...context } = request.context
+  const asked = { ...request, context }
   const worded = masker.worded(JSON.stringify(request.context.facts)).map(bare)
-  return maskValue(masker, togetherMasked(masker, request), {
+  return maskValue(masker, togetherMasked(masker, asked), {
     keeps: (path) => keptOfRequest.has(path),
     text(path, text, name) {
       const isPath = path === 'resource.id' || path === `${FACTS}http.path`

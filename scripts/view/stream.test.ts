@@ -141,6 +141,14 @@ describe('an event stream of another protocol', () => {
     expect(readSse(out).problems).toEqual([])
   })
 
+  test('a secret that is written with escapes is not shown', async () => {
+    const data = String.raw`{"said":"postgres:\/\/ada:pa55w0rd@localhost\/x","n":1}`
+    const out = await maskedBody(chunkOf(Buffer.from(`id: 7\ndata: ${data}\n\n`), [20]))
+    expect(readSse(out).events.map((event) => JSON.parse(event.data) as unknown)).toEqual([
+      { said: 'postgres://[REDACTED:url_credentials]@localhost/x', n: 1 },
+    ])
+  })
+
   test.each(everySecret)(
     'where a secret is divided over events nothing is shown: %s',
     async (_, { text }) => {

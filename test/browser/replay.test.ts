@@ -99,7 +99,7 @@ describe.skipIf(missing && !required)('the replay page', () => {
       await page.locator('article').first().waitFor()
       // Everything that makes text anew: steps, search, what is folded.
       await page.keyboard.press('Home')
-      for (let n = 0; n < 6; n++) await page.keyboard.press('ArrowRight')
+      for (let n = 0; n < 3; n++) await page.keyboard.press('ArrowRight')
       await page.keyboard.press('End')
       await page.evaluate(() => {
         for (const one of document.querySelectorAll('details')) one.open = true

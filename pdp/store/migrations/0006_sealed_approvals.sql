@@ -2,19 +2,35 @@ ALTER TABLE "countersign"."approvals" ADD COLUMN "sealed" "bytea";--> statement-
 ALTER TABLE "countersign"."approvals" ADD COLUMN "wrapped_key" "bytea";--> statement-breakpoint
 ALTER TABLE "countersign"."approvals" ADD COLUMN "commitment" "bytea";--> statement-breakpoint
 ALTER TABLE "countersign"."approvals" ADD COLUMN "erased_ms" bigint;--> statement-breakpoint
--- pending → approved | denied | expired; approved → consumed | expired; of one that ended, what was asked for may be erased.
+-- pending → approved | denied | expired; approved → consumed | expired; of one that ended, what was asked for may be
+-- erased, and nothing else of it changes then. What was asked for never becomes something else.
 CREATE OR REPLACE FUNCTION countersign.approval_moves() RETURNS trigger LANGUAGE plpgsql AS $$
 DECLARE
   approving integer;
+  erased countersign.approvals;
 BEGIN
+  IF OLD.state = NEW.state AND OLD.state IN ('denied', 'expired', 'consumed') AND NEW.erased_ms IS NOT NULL THEN
+    erased := OLD;
+    erased.sealed := NULL;
+    erased.wrapped_key := NULL;
+    erased.action_digest := '';
+    erased.live_key := OLD.id::text;
+    erased.erased_ms := NEW.erased_ms;
+    IF NEW IS DISTINCT FROM erased THEN
+      RAISE EXCEPTION 'what was asked for is erased or left alone' USING ERRCODE = 'check_violation';
+    END IF;
+    NEW.changed_ms := (extract(epoch from clock_timestamp()) * 1000)::bigint;
+    RETURN NEW;
+  END IF;
   IF NOT (
     (OLD.state = 'pending' AND NEW.state IN ('approved', 'denied', 'expired'))
     OR (OLD.state = 'approved' AND NEW.state IN ('consumed', 'expired'))
-    OR (OLD.state = NEW.state AND OLD.state IN ('denied', 'expired', 'consumed') AND NEW.erased_ms IS NOT NULL)
   ) THEN
     RAISE EXCEPTION 'an approval cannot go from % to %', OLD.state, NEW.state USING ERRCODE = 'check_violation';
   END IF;
-  IF NEW.wrapped_key IS DISTINCT FROM OLD.wrapped_key AND NEW.wrapped_key IS NOT NULL THEN
+  IF (NEW.action_digest, NEW.live_key, NEW.sealed, NEW.wrapped_key, NEW.commitment, NEW.erased_ms)
+    IS DISTINCT FROM (OLD.action_digest, OLD.live_key, OLD.sealed, OLD.wrapped_key, OLD.commitment, OLD.erased_ms)
+  THEN
     RAISE EXCEPTION 'what was asked for is erased or left alone' USING ERRCODE = 'check_violation';
   END IF;
   IF NEW.state = 'approved' THEN

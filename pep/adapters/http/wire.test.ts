@@ -222,6 +222,26 @@ describe('a body that streams', () => {
     })
   }
 
+  test.each([
+    ['full', { direction: 'sent', body: Buffer.from('a body') }],
+    ['masked', { direction: 'forwarded', body: Buffer.from('a body') }],
+    ['metadata', { direction: 'sent' }],
+  ] as const)('is on record as policy says: %s', async (body, kept) => {
+    bench.pdp.decideAs = () => ({ effect: 'allow', obligations: [{ kind: 'record', body }] })
+    const request = upload()
+    request.end('a body')
+    const [response] = await once(request, 'response')
+    response.resume()
+    const [, chunk] = bench.journal.records
+    expect(chunk).toMatchObject({
+      kind: 'chunk',
+      offset: 0,
+      pieces: [[expect.any(Number), 6]],
+      ...kept,
+    })
+    if (!('body' in kept)) expect(chunk).not.toHaveProperty('body')
+  })
+
   test('is on record chunk by chunk before each is forwarded, and cannot be approved', async () => {
     const request = upload()
     request.write('first')
