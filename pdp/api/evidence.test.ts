@@ -1,4 +1,4 @@
-import { randomUUID } from 'node:crypto'
+import { randomBytes, randomUUID } from 'node:crypto'
 import { pack } from 'msgpackr'
 import postgres, { type Sql } from 'postgres'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
@@ -377,3 +377,17 @@ describe('proofs', () => {
     )
   })
 })
+
+test('a request as large as a gateway takes is taken into the log', async () => {
+  const body = randomBytes(32 * 1024 * 1024)
+  const journal = await createTestJournal({ sealer: it.sealer })
+  const { sent } = journal.batch([testIntent({ exchange: { body_bytes: body.length, body } })])
+  const ship = (token: string) =>
+    fetch(`${it.url}/v1/records`, {
+      method: 'POST',
+      headers: { authorization: `Bearer ${token}`, 'content-type': 'application/msgpack' },
+      body: pack(sent),
+    })
+  expect((await ship('nobody')).status).toBe(401)
+  expect((await ship(it.pepToken)).status).toBe(200)
+}, 60_000)
