@@ -391,3 +391,32 @@ test('a request as large as a gateway takes is taken into the log', async () => 
   expect((await ship('nobody')).status).toBe(401)
   expect((await ship(it.pepToken)).status).toBe(200)
 }, 60_000)
+
+test('steps that hold more than an answer takes come as several pages, each once', async () => {
+  const id = `session-${randomUUID()}`
+  const { request } = testIntent()
+  const context = { ...request.context, session: { id } }
+  const journal = await createTestJournal({ sealer: it.sealer })
+  const body = Buffer.alloc(12 * 1024 * 1024, 'a')
+  await journal.ship(
+    it.store,
+    Array.from({ length: 5 }, (_, at) =>
+      testIntent({
+        operation_id: `large-${at}`,
+        request: { ...request, context },
+        exchange: { body_bytes: body.length, body },
+      }),
+    ),
+  )
+  const token = await security()
+  const granted = await answer(post(`/v1/sessions/${id}/unmask`, why, token))
+  const raw = `/v1/sessions/${id}/steps?unmask=${String(granted.body['unmask'])}`
+  const first = await answer(get(raw, token))
+  const steps = first.body['steps'] as { readonly index: number }[]
+  expect(steps).toHaveLength(3)
+  expect(first.body['next']).toBe(steps.at(-1)?.index)
+  const second = await answer(get(`${raw}&after=${String(first.body['next'])}`, token))
+  // The unmasking is of this session too.
+  expect(second.body['steps']).toHaveLength(3)
+  expect(second.body['next']).toBeUndefined()
+}, 60_000)

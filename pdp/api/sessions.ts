@@ -59,7 +59,8 @@ export function sessionRoutes(app: Api, parts: ApiParts): void {
       if (unmask !== undefined && !raw) return refuse(c, NO_GRANT)
       if (!found.ok) return refuse(c, unknown(found.sessions))
       const steps = await parts.steps.show(found.id, found.steps, raw)
-      const last = found.steps.length === page.limit ? found.steps.at(-1)?.index : undefined
+      const more = steps.length < found.steps.length || found.steps.length === page.limit
+      const last = more ? steps.at(-1)?.index : undefined
       return reply(c, {
         id: found.id,
         masked: !raw,
