@@ -3,9 +3,7 @@ import type { ReadableStream } from 'node:stream/web'
 import { z } from 'zod'
 import type { Identity } from '../../identity/claims.ts'
 import { inclusionProof, consistencyProof } from '../evidence/merkle/proof.ts'
-import { exportEvidence } from '../evidence/export.ts'
-import type { StoredLeaf } from '../evidence/log-store.ts'
-import type { NamedContent } from '../store/store.ts'
+import { exportEvidence, namedContent } from '../evidence/export.ts'
 import { decisionLines } from '../evidence/decisions.ts'
 import type { Act, ActLeaf } from '../evidence/administration.ts'
 import { err, ok, type Result } from '../contract/result.ts'
@@ -272,7 +270,9 @@ export function evidenceRoutes(app: Api, parts: ApiParts): void {
         origin: parts.origin,
         anchors,
         ...defined({ since_ms }),
-        ...(sealed && { sealed: (leaves) => parts.keys.sealed(leaves.flatMap(contentOf)) }),
+        ...(sealed && {
+          sealed: (leaves) => parts.keys.sealed(leaves.flatMap((leaf) => namedContent(leaf) ?? [])),
+        }),
         now,
       })
       return streamed('application/x-ndjson', lines)
@@ -369,14 +369,6 @@ async function* chunked(lines: AsyncIterable<string>): AsyncGenerator<Buffer> {
     text = ''
   }
   if (text !== '') yield Buffer.from(text)
-}
-
-/** What a leaf names of sealed bytes. */
-function contentOf({ index, leaf }: StoredLeaf): readonly NamedContent[] {
-  const { content } = JSON.parse(leaf) as {
-    readonly content?: { readonly key: string; readonly blocks?: readonly string[] }
-  }
-  return content ? [{ index, key: content.key, blocks: content.blocks ?? [] }] : []
 }
 
 const hex = (bytes: Uint8Array): string => Buffer.from(bytes).toString('hex')
