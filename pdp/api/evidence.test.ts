@@ -171,6 +171,34 @@ describe('a session', () => {
     expect(await status(theirs, colleague)).toBe(200)
   })
 
+  test('is not unmasked by a row that somebody put beside the log', async () => {
+    const id = await session()
+    const token = await security()
+    const mine = Number(
+      (await answer(post(`/v1/sessions/${id}/unmask`, why, token))).body['unmask'],
+    )
+    const [{ size } = { size: '' }] = await owner`select size from countersign.log_head`
+    const [beyond] = await owner<{ idx: string }[]>`
+      insert into countersign.leaves (idx, leaf, hash, kind, time_ms, logged_ms)
+      select ${Number(size) + 1000}, leaf, hash, kind, time_ms, logged_ms from countersign.leaves where idx = ${mine}
+      returning idx`
+    const status = async (index: number) =>
+      (await get(`/v1/sessions/${id}/steps?unmask=${index}`, token)).status
+    expect(await status(Number(beyond?.idx))).toBe(403)
+    expect(await status(mine)).toBe(200)
+    // Nor by the text of a leaf that was changed into one.
+    const [other] = await owner<{ idx: string; leaf: string }[]>`
+      select idx, leaf from countersign.leaves where kind <> 'admin' order by idx desc limit 1`
+    await owner`alter table countersign.leaves disable trigger leaves_append_only`
+    await owner`
+      update countersign.leaves set leaf = (select leaf from countersign.leaves where idx = ${mine})
+      where idx = ${Number(other?.idx)}`
+    expect(await status(Number(other?.idx))).toBe(403)
+    await owner`update countersign.leaves set leaf = ${other?.leaf ?? ''} where idx = ${Number(other?.idx)}`
+    await owner`delete from countersign.leaves where idx = ${Number(beyond?.idx)}`
+    await owner`alter table countersign.leaves enable trigger leaves_append_only`
+  })
+
   test('is not unmasked without a reason, by who may not, or by the one whose it is', async () => {
     const id = await session()
     const own = await it.approvers.token({

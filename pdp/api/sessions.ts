@@ -2,6 +2,7 @@ import { z } from 'zod'
 import type { Identity } from '../../identity/claims.ts'
 import { err, ok, type Result } from '../contract/result.ts'
 import { unmasks, UNMASK_MS } from '../evidence/administration.ts'
+import { signedLeaf } from '../evidence/signed-leaf.ts'
 import {
   type Api,
   type ApiContext,
@@ -96,7 +97,7 @@ export function sessionRoutes(app: Api, parts: ApiParts): void {
 const NO_GRANT = problem(
   403,
   'PDP_FORBIDDEN',
-  'this is no unmasking of yours of this session, or it is over; ask for one with POST …/unmask',
+  'this is no unmasking of yours of this session, or it is over, or the log cannot be signed; ask for one with POST …/unmask',
 )
 
 export const onlyAuditors = ({ auditors }: ApiParts): Problem =>
@@ -107,14 +108,14 @@ export const isAuditor = ({ auditors }: ApiParts, { subject }: Identity): boolea
 
 /** What people are shown unmasked hangs on the leaf that says so, so that no service forgets it or makes it up. */
 async function mayUnmask(
-  { log, now }: ApiParts,
+  { log, checkpoints, now }: ApiParts,
   person: Identity,
   session: string,
   index: number | undefined,
 ): Promise<boolean> {
   if (index === undefined) return false
-  const [leaf] = await log.leaves(index, 1)
-  return leaf?.index === index && unmasks(leaf.leaf, person, session, now())
+  const leaf = await signedLeaf(log, checkpoints, index)
+  return leaf !== undefined && unmasks(leaf.leaf, person, session, now())
 }
 
 /** A person, and what they send. Whether they may is for policy. */

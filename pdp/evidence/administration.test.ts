@@ -112,6 +112,8 @@ describe('a leaf lets a person see a session unmasked', () => {
     ['it is of another act', { ...granted, name: 'export' }],
     ['it is of another kind', { ...granted, kind: 'event' }],
     ['it does not say when', { ...granted, logged_ms: undefined }],
+    ['the log’s clock was ahead', { ...granted, time_ms: NOW - UNMASK_MS, logged_ms: NOW + 1e10 }],
+    ['its own clock was ahead', { ...granted, time_ms: NOW + 1e10, logged_ms: NOW + 1e10 }],
     ['it does not say who', { ...granted, by: undefined }],
     ['it is of the log', { ...granted, session_id: undefined }],
   ])('but not when %s', (_, leaf, who = olivia, session = 's-1') => {

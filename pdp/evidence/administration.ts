@@ -92,6 +92,7 @@ export function unmasks(
   const read = JSON.parse(leaf) as {
     readonly kind?: unknown
     readonly name?: unknown
+    readonly time_ms?: unknown
     readonly logged_ms?: unknown
     readonly by?: { readonly issuer?: unknown; readonly type?: unknown; readonly id?: unknown }
     readonly decision?: { readonly effect?: unknown }
@@ -106,6 +107,9 @@ export function unmasks(
     read.by.type === subject.type &&
     read.by.id === subject.id &&
     typeof read.logged_ms === 'number' &&
-    now_ms - read.logged_ms < UNMASK_MS
+    now_ms - read.logged_ms < UNMASK_MS &&
+    // The log's time stays ahead for as long as a clock was: it alone would let people see for that much longer.
+    typeof read.time_ms === 'number' &&
+    Math.abs(now_ms - read.time_ms) < UNMASK_MS
   )
 }
