@@ -547,9 +547,21 @@ describe('numbers and clocks', () => {
     back(90)
     back(80, { name: 'clock.back', detail: { by_ms: 10 } })
     back(70)
+    // An enforcement point says nothing of the log's clock.
+    back(60, { name: 'clock.back', source: { pep: 'p', epoch: 'e', seq: 0 } })
     expect((await verify(await signedRows(log))).warnings).toEqual([
       expect.objectContaining({ code: 'clock_back', index: 1 }),
+      expect.objectContaining({ code: 'clock_back', index: 4 }),
     ])
+  })
+
+  test('a time that no date has is named, and not told as one', async () => {
+    const log = testLog()
+    const leaf = canonicalLeaf({ ...testLeaf(0), source: { pdp: 'x' }, logged_ms: 1e300 })
+    log.store.rows.leaves.push({ index: 0, leaf, hash: leafHash(leaf) })
+    const report = await verify(await signedRows(log))
+    expect(codes(report)).toEqual(['leaf_malformed'])
+    expect(report.first_ms).toBeUndefined()
   })
 })
 
@@ -618,6 +630,14 @@ describe('the file', () => {
       for await (const _ of linesOf(each2([Buffer.of(0x61, 0xff)]))) void _
     }
     await expect(bad()).rejects.toThrow('no UTF-8')
+  })
+
+  test('may have a line of many chunks, each of which is looked at once', async () => {
+    const chunks = Array.from({ length: 20_000 }, () => Buffer.alloc(2000, 'a'))
+    const lengths: number[] = []
+    for await (const line of linesOf(each2([...chunks, Buffer.from('\nb')])))
+      lengths.push(line.length)
+    expect(lengths).toEqual([40_000_000, 1])
   })
 })
 

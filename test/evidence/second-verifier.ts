@@ -140,7 +140,9 @@ export function verifyAgain(file: Buffer, vkeys: string[], anchors: string[]): V
     const leaf = lineOf(text, undefined, false)
     const { pep, epoch, seq } = object(leaf['source'])
     content = object(leaf['content'])
-    if (leaf['v'] !== 1 || typeof leaf['logged_ms'] !== 'number') say('leaf', index)
+    const at_ms = leaf['logged_ms']
+    if (leaf['v'] !== 1 || typeof at_ms !== 'number' || Math.abs(at_ms) > 8.64e15)
+      say('leaf', index)
     const named = [leaf['vkey'], leaf['before'], ...list(leaf['also'])]
     if (leaf['kind'] === 'key') keys.push(...named.map(keyOf))
     const journal = JSON.stringify([pep, epoch])
