@@ -10,6 +10,7 @@ import type { LeafBody } from '../../pdp/evidence/log-store.ts'
 import { growRange } from '../../pdp/evidence/merkle/range.ts'
 import { canonicalLeaf, type MemoryStore, testKey, testLeaf } from '../../pdp/evidence/testing.ts'
 import { linesOf, readExport } from '../../pdp/evidence/export-format.ts'
+import { splitNotes } from '../../pdp/evidence/note.ts'
 import { exitCodeOf, type Report } from './report.ts'
 import { KEY, ORIGIN, testLog, type TestLog } from './testing.ts'
 import { verifyExport, type VerifyOptions } from './verify.ts'
@@ -84,6 +85,22 @@ describe('what is right is found right', () => {
       ),
       { numRuns: 40 },
     )
+  })
+
+  test('half an anchor beside a whole one is a remark, and alone a fault', async () => {
+    const { log, anchor } = await signedLog()
+    const lines = await log.lines()
+    for (let cut = 1; cut < anchor.length - 2; cut += 3) {
+      const kept = `\n\n${anchor.slice(0, cut)}\n\n${anchor}`
+      const report = await verify(lines, { anchors: splitNotes(kept) })
+      expect(report).toMatchObject({
+        problems: [],
+        freshness: 'anchored',
+        warnings: [{ code: 'anchor_not_compared' }],
+      })
+      const alone = await verify(lines, { anchors: splitNotes(anchor.slice(0, cut)) })
+      expect(alone).toMatchObject({ problems: [{ code: 'anchor_invalid' }], warnings: [] })
+    }
   })
 
   test('an anchor older than the part cannot be compared without its proof, and says what to do', async () => {

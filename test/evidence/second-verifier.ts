@@ -51,7 +51,7 @@ function noteOf(text: unknown) {
   const [size, root] = [Number(digits), bytes(base64, 'base64', 32)]
   const lines = [...signed.matchAll(/— (\S+) (\S+)\n/gu)]
   const signatures = lines.map(([, name, line]) => ({ name, line: bytes(line, 'base64') }))
-  const whole = root && isCount(size) && signatures.every(({ line }) => line)
+  const whole = root && isCount(size) && signatures.every(({ line }) => line && line.length >= 68)
   return whole ? { origin, size, root, body, signatures } : undefined
 }
 type Note = NonNullable<ReturnType<typeof noteOf>>
@@ -180,7 +180,8 @@ export function verifyAgain(file: Buffer, vkeys: string[], anchors: string[]): V
     const proof = proofs.findLast((one) => one['from'] === anchor?.size)
     const [to, end] = proof?.['to'] === from ? [from, base] : [size, final.root]
     const path = hashes(proof?.['hashes'])
-    if (!anchor || anchor.origin !== origin || !isSigned(anchor, keys)) say('anchor')
+    if (!anchor) continue
+    if (anchor.origin !== origin || !isSigned(anchor, keys)) say('anchor')
     else if (anchor.size > size) say('rolled back', anchor.size)
     else if (anchor.size >= from || proof) {
       const fits = roots.get(anchor.size)?.equals(anchor.root)
@@ -188,6 +189,7 @@ export function verifyAgain(file: Buffer, vkeys: string[], anchors: string[]): V
       else say('fork', anchor.size)
     }
   }
+  if (!held.every(Boolean) && verdict.freshness !== 'proven') say('anchor')
   return verdict
 }
 

@@ -89,6 +89,7 @@ function described(report: Report): string {
     `leaves       ${report.from} to ${report.from + report.leaves} of ${report.size}${span}`,
     `checkpoints  ${report.checkpoints} fit`,
     ...report.keys.map(({ vkey, checkpoints }) => `key          ${shown(vkey)}: ${checkpoints}`),
+    ...report.rotations.map(({ index, vkey }) => `key leaf     ${index} names ${shown(vkey)}`),
     ...(report.sealed + report.blocks > 0
       ? [`sealed       ${report.sealed} records and ${report.blocks} blocks are what leaves say`]
       : []),
