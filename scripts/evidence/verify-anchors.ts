@@ -97,7 +97,9 @@ export function createAnchorChecks(
     wants: (size) => sizes.has(size),
     root: (size, root) => void roots.set(size, root),
     consistency(line) {
-      if (proofs.size < MOST_PROOFS) proofs.set(line.from, line)
+      // One that leads elsewhere proves nothing here, and takes nobody's place.
+      const leads = line.to === header.size || line.to === header.from
+      if (leads && proofs.size < MOST_PROOFS) proofs.set(line.from, line)
     },
     finish(keys) {
       let confirmed: number | undefined

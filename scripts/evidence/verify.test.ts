@@ -115,6 +115,10 @@ describe('what is right is found right', () => {
     expect(exitCodeOf(report)).toBe(5)
     const again = await log.lines({ since_ms: 1_700_000_000_033, anchors: [7] })
     expect(exitCodeOf(await verify(again, { anchors: [oldest!.note] }))).toBe(0)
+    // Neither does a proof to anywhere else stand in its way.
+    const elsewhere = JSON.stringify({ consistency: { from: 7, to: 8, hashes: [] } })
+    const more = again.toSpliced(-1, 0, elsewhere)
+    expect(exitCodeOf(await verify(more, { anchors: [oldest!.note] }))).toBe(0)
   })
 
   test('keys that rotated: the new key is given, the log names the old one', async () => {

@@ -177,7 +177,8 @@ export function verifyAgain(file: Buffer, vkeys: string[], anchors: string[]): V
   for (const note of between)
     if (note.origin !== origin || !isSigned(note, keys)) say('signature', note.size)
   for (const anchor of held) {
-    const proof = proofs.findLast((one) => one['from'] === anchor?.size)
+    const leads = proofs.filter(({ to }) => to === from || to === size)
+    const proof = leads.findLast((one) => one['from'] === anchor?.size)
     const [to, end] = proof?.['to'] === from ? [from, base] : [size, final.root]
     const path = hashes(proof?.['hashes'])
     if (!anchor) continue
