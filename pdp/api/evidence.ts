@@ -4,9 +4,8 @@ import { z } from 'zod'
 import type { Identity } from '../../identity/claims.ts'
 import { inclusionProof, consistencyProof } from '../evidence/merkle/proof.ts'
 import { exportEvidence } from '../evidence/export.ts'
-import type { StoredLeaf } from '../evidence/log-store.ts'
-import type { NamedContent } from '../store/store.ts'
 import { decisionLines } from '../evidence/decisions.ts'
+import { namedContent } from '../evidence/named-content.ts'
 import type { Act, ActLeaf } from '../evidence/administration.ts'
 import { err, ok, type Result } from '../contract/result.ts'
 import {
@@ -272,7 +271,7 @@ export function evidenceRoutes(app: Api, parts: ApiParts): void {
         origin: parts.origin,
         anchors,
         ...defined({ since_ms }),
-        ...(sealed && { sealed: (leaves) => parts.keys.sealed(leaves.flatMap(contentOf)) }),
+        ...(sealed && { sealed: (leaves) => parts.keys.sealed(leaves.flatMap(namedContent)) }),
         now,
       })
       return streamed('application/x-ndjson', lines)
@@ -369,14 +368,6 @@ async function* chunked(lines: AsyncIterable<string>): AsyncGenerator<Buffer> {
     text = ''
   }
   if (text !== '') yield Buffer.from(text)
-}
-
-/** What a leaf names of sealed bytes. */
-function contentOf({ index, leaf }: StoredLeaf): readonly NamedContent[] {
-  const { content } = JSON.parse(leaf) as {
-    readonly content?: { readonly key: string; readonly blocks?: readonly string[] }
-  }
-  return content ? [{ index, key: content.key, blocks: content.blocks ?? [] }] : []
 }
 
 const hex = (bytes: Uint8Array): string => Buffer.from(bytes).toString('hex')
