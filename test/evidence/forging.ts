@@ -74,7 +74,7 @@ export async function becomeSuperuser(url: string): Promise<Superuser> {
         await write(sql, rows, forged)
         const lines: string[] = []
         const sealed: NonNullable<ExportOptions['sealed']> = (leaves) =>
-          keys.sealed(leaves.filter(isJson).flatMap(namedContent))
+          keys.sealed(leaves.flatMap(namedContent))
         const exported = exportEvidence({ store: log, origin: ORIGIN, sealed, ...options })
         for await (const line of exported) lines.push(line)
         return lines
@@ -86,37 +86,26 @@ export async function becomeSuperuser(url: string): Promise<Superuser> {
   }
 }
 
-function isJson({ leaf }: { readonly leaf: string }): boolean {
-  try {
-    JSON.parse(leaf)
-    return true
-  } catch {
-    return false
-  }
-}
-
 async function readRows(sql: Sql): Promise<Rows> {
   const leaves = await sql<
-    (Omit<LeafRow, 'frame'> & { pep: string | null; epoch: string; seq: string })[]
+    (Omit<LeafRow, 'frame'> & { pep: string | null; epoch: string; seq: number })[]
   >`
-    select idx, leaf, hash, pep, epoch, seq from countersign.leaves order by idx`
-  const checkpoints = await sql<CheckpointRow[]>`
-    select size, root, note from countersign.checkpoints order by size`
+    select idx::integer, leaf, hash, pep, epoch, seq::integer from countersign.leaves order by idx`
   return {
     leaves: leaves.map(({ idx, leaf, hash, pep, epoch, seq }) => ({
-      idx: Number(idx),
+      idx,
       leaf,
       hash,
-      ...(pep !== null && { frame: { pep, epoch, seq: Number(seq) } }),
+      ...(pep !== null && { frame: { pep, epoch, seq } }),
     })),
-    checkpoints: checkpoints.map(({ size, root, note }) => ({ size: Number(size), root, note })),
-    cosignatures: (
-      await sql<{ size: string; line: string }[]>`select size, line from countersign.cosignatures`
-    ).map(({ size, line }) => ({ size: Number(size), line })),
-    records: (
-      await sql<RecordRow[]>`select pep, epoch, seq, sealed from countersign.sealed_records`
-    ).map((row) => ({ ...row, seq: Number(row.seq) })),
-    blocks: await sql<BlockRow[]>`select key_id, block_id, sealed from countersign.sealed_blocks`,
+    checkpoints: await sql<CheckpointRow[]>`
+      select size::integer, root, note from countersign.checkpoints order by size`,
+    cosignatures: await sql<{ size: number; line: string }[]>`
+      select size::integer, line from countersign.cosignatures`,
+    records: await sql<RecordRow[]>`
+      select pep, epoch, seq::integer, sealed from countersign.sealed_records order by pep, epoch, seq`,
+    blocks: await sql<BlockRow[]>`
+      select key_id, block_id, sealed from countersign.sealed_blocks order by key_id, block_id`,
   }
 }
 
@@ -155,8 +144,10 @@ async function writeLeaves(
 ): Promise<void> {
   const old = gone(before, after).map(({ idx }) => idx)
   if (old.length > 0) await sql`delete from countersign.leaves where idx = any(${old}::bigint[])`
-  const rows = gone(after, before).map(({ idx, leaf, hash, frame }) => ({
-    ...{ idx, leaf, hash: Buffer.from(hash).toString('hex'), ...frame },
+  const rows = gone(after, before).map(({ hash, frame, ...row }) => ({
+    ...row,
+    hash: Buffer.from(hash).toString('hex'),
+    ...frame,
   }))
   await sql`
     insert into countersign.leaves (idx, leaf, hash, kind, time_ms, logged_ms, pep, epoch, seq)
@@ -187,7 +178,7 @@ export const rehashed = (leaves: readonly LeafRow[], base: readonly LeafRow[]): 
     const hash = leafHash(row.leaf)
     const known = base[idx]
     // The same row where nothing changed.
-    if (known?.leaf === row.leaf) return known
+    if (known?.leaf === row.leaf && known.frame === row.frame) return known
     return { ...row, idx, hash }
   })
 

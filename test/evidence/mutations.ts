@@ -47,7 +47,7 @@ export type Mutation = {
   readonly rows: Rows
   /** What the first verifier has to say, where that is one thing. */
   readonly expected?: { readonly code: string; readonly index?: number }
-  /** Whether whoever has no anchor cannot see it. */
+  /** Whether whoever has no anchor may see nothing of it. */
   readonly needsAnchor?: true
 }
 
@@ -202,7 +202,11 @@ function forge({ roll, base, leaves, effort, key }: Forgery): {
   const newest = whole.toSorted((a, b) => a.size - b.size).at(-1)
   // Those in between are of the tree that was there.
   const between = base.checkpoints.filter(({ size }) => size < (newest?.size ?? 0))
-  return { rows: { ...rows, checkpoints: newest ? [...between, newest] : between } }
+  const forged = { ...rows, checkpoints: newest ? [...between, newest] : between }
+  // Two trees show by themselves where a checkpoint in between is of what was changed.
+  return between.every(({ size }) => size <= first)
+    ? { rows: forged, needsAnchor: true }
+    : { rows: forged }
 }
 
 /** The forger's key, as if it had been rotated in. */
