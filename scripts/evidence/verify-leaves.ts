@@ -46,6 +46,11 @@ export function createLeafChecks({ problem, warn }: Findings, whole: boolean): L
   let told_back = false
   let current: { index: number; content: Leaf['content'] } | undefined
   const pieces = createPieceChecks(problem)
+  /** Says what is wrong with bytes; what is missing in their place is not named a second time. */
+  const spoilt: typeof problem = (found) => {
+    pieces.excuse()
+    problem(found)
+  }
 
   function numbering(index: number, { pep, epoch, seq }: NonNullable<Leaf['source']>): void {
     if (pep === undefined) return
@@ -127,7 +132,7 @@ export function createLeafChecks({ problem, warn }: Findings, whole: boolean): L
     },
     content(kind, index, base64) {
       if (current?.index !== index) {
-        problem({
+        spoilt({
           code: 'content_misplaced',
           index,
           message: `bytes of leaf ${index} do not stand behind it`,
@@ -140,14 +145,14 @@ export function createLeafChecks({ problem, warn }: Findings, whole: boolean): L
       if (kind === 'sealed') {
         if (digest === sealed) counts.sealed += 1
         else
-          problem({
+          spoilt({
             code: 'sealed_replaced',
             index,
             message: `the sealed bytes of leaf ${index} are not those that it names`,
           })
       } else if (Array.isArray(blocks) && blocks.includes(digest)) counts.blocks += 1
       else
-        problem({
+        spoilt({
           code: 'block_replaced',
           index,
           message: `a sealed block of leaf ${index} is none that it names`,
@@ -160,7 +165,7 @@ export function createLeafChecks({ problem, warn }: Findings, whole: boolean): L
     rotations: () => rotations,
     keys: () => [...keys.values()],
     counts: () => counts,
-    finish: pieces.finish,
+    finish: () => pieces.finish(),
   }
 }
 
@@ -173,6 +178,7 @@ const MOST_KEYS = 1_000_000
  */
 function createPieceChecks(problem: Findings['problem']) {
   const keys = new Map<string, { there: boolean; lacks?: number }>()
+  let excused = false
   let open: { index: number; key: string; left: Set<unknown>; found: boolean } | undefined
 
   /** What is behind a leaf is all there now. */
@@ -188,7 +194,9 @@ function createPieceChecks(problem: Findings['problem']) {
 
   return {
     next,
-    named(index: number, { key, sealed, blocks }: NonNullable<Leaf['content']> = {}): void {
+    excuse: () => void (excused = true),
+    named(index: number, content: Leaf['content'] | null): void {
+      const { key, sealed, blocks } = content ?? {}
       if (typeof key !== 'string') return
       const left = new Set<unknown>([sealed, ...(Array.isArray(blocks) ? blocks : [])])
       open = { index, key, left, found: false }
@@ -198,6 +206,7 @@ function createPieceChecks(problem: Findings['problem']) {
     },
     finish(): void {
       next()
+      if (excused) return
       for (const { there, lacks } of keys.values())
         if (there && lacks !== undefined)
           problem({
