@@ -80,10 +80,13 @@ export function mutation(seed: number, base: Rows, key: TestKey): Mutation {
     kind === 'fork' ? pick(roll, EFFORTS.slice(EFFORTS.indexOf('tree'))) : pick(roll, EFFORTS)
   const changed = CHANGES[kind](roll, base.leaves)
   const forged = forge({ roll, base, leaves: changed.leaves, effort, key })
+  // What is left of the log as it was, with a checkpoint of then, is an older copy.
+  const isOlder = forged.rows.leaves.every((row, n) => row.leaf === base.leaves[n]?.leaf)
   return {
     kind,
     effort,
     ...forged,
+    ...(isOlder && effort !== 'none' && { needsAnchor: true as const }),
     ...(effort === 'none' && changed.expected && { expected: changed.expected }),
   }
 }
