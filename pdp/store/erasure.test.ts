@@ -373,6 +373,26 @@ describe('a legal hold', () => {
   })
 })
 
+test('a hold that the log has before an erasure keeps it from happening, also while it is under way', async () => {
+  const { store, owner } = await opened()
+  const journal = await createTestJournal()
+  await journal.ship(store, operation('s-1', SSN, randomUUID()))
+  let underWay: ReturnType<typeof store.erasure.erase> | undefined
+  let holding: Promise<string> | undefined
+  await owner.begin(async (slow) => {
+    // The erasure has looked for holds and waits for its first key.
+    await slow`select from countersign.session_keys for update`
+    underWay = store.erasure.erase({ session_id: 's-1' }, erasing, NOW)
+    await new Promise((done) => setTimeout(done, 300))
+    holding = store.erasure.hold({ session_id: 's-1' }, () => admin('hold'), NOW)
+    await new Promise((done) => setTimeout(done, 300))
+  })
+  expect(await underWay).toEqual({ keys: 1, approvals: 0 })
+  await holding
+  const names = told(await textsOf(store)).flatMap(({ name }) => name ?? [])
+  expect(names).toEqual(['erase', 'hold'])
+})
+
 describe('retention', () => {
   type Kept = {
     readonly session: string
@@ -383,7 +403,8 @@ describe('retention', () => {
   const kept: fc.Arbitrary<Kept> = fc.record({
     session: fc.constantFrom('s-1', 's-2', 's-3'),
     connection: fc.constantFrom('a', 'b', 'c'),
-    age_days: fc.double({ min: 0, max: 40, noNaN: true }),
+    // By the hour, and evenly: a key is as likely to be old as young.
+    age_days: fc.integer({ min: 0, max: 40 * 24 }).map((hours) => hours / 24),
     approval: fc.boolean(),
   })
   const rule: fc.Arbitrary<RetentionRule> = fc.record({
