@@ -24,7 +24,9 @@ export function createErasureStore({ use, appendLeaves, source }: Appending): Er
     const done = await use(
       ({ db }) =>
         db.transaction(async (transaction) => {
-          // Before anything is looked at: no hold, key or approval comes between.
+          // Approvals first and the log last, as everybody does: two who wait for each other would both fail.
+          if ('session_id' in selection) await lockApprovals(transaction, selection.session_id)
+          // Before anything is looked at: no hold and no key comes between.
           await readHead(transaction, sql`for update`)
           if ('session_id' in selection && (await isHeld(transaction, selection))) return 'held'
           const keys = await eraseKeys(transaction, selection, now_ms)
@@ -79,6 +81,15 @@ export function createErasureStore({ use, appendLeaves, source }: Appending): Er
         }),
       ),
   }
+}
+
+async function lockApprovals(transaction: Transaction, session_id: string): Promise<void> {
+  await transaction
+    .select({ id: approvals.id })
+    .from(approvals)
+    .where(eq(approvals.session_id, session_id))
+    .orderBy(approvals.id)
+    .for('update')
 }
 
 async function isHeld(

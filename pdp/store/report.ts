@@ -42,7 +42,7 @@ export function createReportStore(use: Use): ReportStore {
           ({ sql }) =>
             sql.begin('isolation level repeatable read read only', (transaction) =>
               make(transaction, period, made_ms),
-            ) as Promise<Report>,
+            ),
           REPORT_MS + 5_000,
         ),
       )

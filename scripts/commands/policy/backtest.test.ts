@@ -107,14 +107,16 @@ describe('policy backtest of a running service', { timeout: 120_000 }, () => {
     | { url: URL; authorization: string | undefined; sent: Record<string, unknown> }
     | undefined
   beforeAll(async () => {
-    server = createServer(async (incoming, outgoing) => {
+    server = createServer((incoming, outgoing) => {
       const url = new URL(incoming.url ?? '/', 'http://pdp')
-      const sent = JSON.parse(await text(incoming)) as Record<string, unknown>
-      asked = { url, authorization: incoming.headers.authorization, sent }
-      const { status, body, breaks = false } = answer(url)
-      outgoing.writeHead(status, { 'content-type': 'application/x-ndjson' })
-      if (!breaks) outgoing.end(body)
-      else outgoing.write(body, () => outgoing.destroy())
+      void text(incoming).then((body) => {
+        const sent = JSON.parse(body) as Record<string, unknown>
+        asked = { url, authorization: incoming.headers.authorization, sent }
+        const { status, body: bytes, breaks = false } = answer(url)
+        outgoing.writeHead(status, { 'content-type': 'application/x-ndjson' })
+        if (!breaks) outgoing.end(bytes)
+        else outgoing.write(bytes, () => outgoing.destroy())
+      })
     })
     await new Promise<void>((done) => void server.listen(0, '127.0.0.1', done))
   })
