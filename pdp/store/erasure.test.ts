@@ -145,8 +145,10 @@ const consume = (store: Store, { id, action_digest }: ApprovalRow) =>
     now_ms: NOW + 2,
   })
 
-const difference = (decision_id: string, text: string) => ({
-  decision_id,
+const difference = (session_id: string, text: string) => ({
+  // Of a decision that was made again, so that no leaf has it.
+  decision_id: randomUUID(),
+  session_id,
   at_ms: NOW,
   live_revision: 'l',
   candidate_revision: 'c',
@@ -208,7 +210,7 @@ test('after a session was erased nothing has its content, its leaves verify, and
   ])
   await store.sessions.label('s-1', `label ${SSN}`)
   await store.sessions.label('s-2', 'label innocent')
-  await store.shadow.append([difference(mine, SSN), difference(other, 'innocent')])
+  await store.shadow.append([difference('s-1', SSN), difference('s-2', 'innocent')])
   const pending = await demand(store, 's-1', SSN)
   const approved = await demand(store, 's-1', SSN)
   const consumed = await demand(store, 's-1', SSN)
@@ -561,14 +563,14 @@ describe('retention', () => {
     const young = await createTestJournal({ now: () => NOW })
     await young.ship(store, operation('s-2', SSN, randomUUID()))
     for (const session of ['s-1', 's-2']) await store.sessions.label(session, `label ${SSN}`)
-    await store.shadow.append([difference(first, SSN), difference(second, SSN)])
+    await store.shadow.append([difference('s-1', SSN), difference('s-2', SSN)])
     const rules = [{ connection: '*', keep_days: 30 }]
     expect(await store.erasure.erase({ rules, now_ms: NOW }, erasing, NOW)).toMatchObject({
       keys: 2,
     })
     const labels = await owner`select session_id from countersign.session_labels`
     expect(labels).toEqual([{ session_id: 's-2' }])
-    expect((await store.shadow.list({ limit: 9 })).map((one) => one.decision_id)).toEqual([second])
+    expect((await store.shadow.list({ limit: 9 })).map((one) => one.session_id)).toEqual(['s-2'])
   })
 })
 

@@ -228,10 +228,9 @@ async function eraseNames(transaction: Transaction, sessions: readonly string[])
   await transaction.execute(
     sql`delete from countersign.session_labels where ${isOneOf(sql`session_id`, sessions)}`,
   )
-  await transaction.execute(sql`
-    delete from countersign.shadow_differences where decision_id::text in (
-      select decision_id from countersign.leaves
-      where ${isOneOf(sql`session_id`, sessions)} and decision_id is not null)`)
+  await transaction.execute(
+    sql`delete from countersign.shadow_differences where ${isOneOf(sql`session_id`, sessions)}`,
+  )
 }
 
 async function due(

@@ -78,6 +78,8 @@ export type Difference = {
   readonly at_ms: number
   readonly live_revision: string
   readonly candidate_revision: string
+  /** By which it is erased; `null`: of before. */
+  readonly session_id: string | null
   readonly subject: string
   readonly action: string
   readonly resource: string
