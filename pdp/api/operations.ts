@@ -351,6 +351,18 @@ export const operations: readonly Operation[] = [
   },
   {
     method: 'get',
+    path: '/v1/evidence/report',
+    tag: 'Records',
+    summary: 'Figures of the log over a period, each with its query.',
+    caller: 'person',
+    query: {
+      from_ms: 'milliseconds since the epoch',
+      to_ms: 'the same; not part of the period any more',
+    },
+    answer: anything,
+  },
+  {
+    method: 'get',
     path: '/v1/decisions/{id}/explanation',
     tag: 'Policy',
     summary: 'Why a recorded decision was made.',
