@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import type { Identity } from '../../identity/claims.ts'
 import { err, ok, type Result } from '../contract/result.ts'
+import { shownSessions } from '../evidence/shown.ts'
 import { unmasks, UNMASK_MS } from '../evidence/administration.ts'
 import {
   type Api,
@@ -39,9 +40,10 @@ export function sessionRoutes(app: Api, parts: ApiParts): void {
     if (!person.ok) return refuse(c, person.error)
     const query = listQuery.safeParse(c.req.query())
     if (!query.success) return refuse(c, malformed(query.error))
-    return stored(c, async () =>
-      reply(c, { sessions: await parts.sessions.list(defined(query.data)) }),
-    )
+    return stored(c, async () => {
+      const found = await parts.sessions.list(defined(query.data))
+      return reply(c, { sessions: await shownSessions(parts.steps, found) })
+    })
   })
 
   app.get('/v1/sessions/:id/steps', async (c) => {
