@@ -9,6 +9,9 @@ type Masking = Pick<Steps, 'masked'>
 
 const HIDDEN = '[NOT SHOWN]'
 
+/** Most clients make one up; some of them hold digits that a detector takes for a number of somebody's. */
+const uuid = /^[0-9a-f]{8}-[0-9a-f]{4}-[1-8][0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/
+
 /** Sessions with what clients call them masked. A label is found by what it is, not by what is shown of it. */
 export async function shownSessions(
   { masked }: Masking,
@@ -22,8 +25,9 @@ export async function shownSessions(
   let at = 0
   return sessions.map((session) => ({
     ...session,
-    labels: session.labels.map(() => {
+    labels: session.labels.map((given) => {
       const label: unknown = shown[at++]
+      if (uuid.test(given)) return given
       return typeof label === 'string' ? label : HIDDEN
     }),
   }))
