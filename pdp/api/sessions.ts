@@ -97,7 +97,7 @@ export function sessionRoutes(app: Api, parts: ApiParts): void {
 const NO_GRANT = problem(
   403,
   'PDP_FORBIDDEN',
-  'this is no unmasking of yours of this session, or it is over; ask for one with POST …/unmask',
+  'this is no unmasking of yours of all that this session reached, or it is over; ask for one with POST …/unmask',
 )
 
 export const onlyAuditors = ({ auditors }: ApiParts): Problem =>
@@ -108,14 +108,16 @@ export const isAuditor = ({ auditors }: ApiParts, { subject }: Identity): boolea
 
 /** What people are shown unmasked hangs on the leaf that says so, so that no service forgets it or makes it up. */
 async function mayUnmask(
-  { log, now }: ApiParts,
+  { log, sessions, now }: ApiParts,
   person: Identity,
   session: string,
   index: number | undefined,
 ): Promise<boolean> {
   if (index === undefined) return false
   const [leaf] = await log.leaves(index, 1)
-  return leaf?.index === index && unmasks(leaf.leaf, person, session, now())
+  const holder = await sessions.holder(session)
+  if (leaf?.index !== index || !holder) return false
+  return unmasks(leaf.leaf, person, { id: session, connections: holder.connections }, now())
 }
 
 /** A person, and what they send. Whether they may is for policy. */

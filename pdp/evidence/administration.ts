@@ -81,31 +81,45 @@ function actLeaf(
 
 /** How long what a person may see unmasked can be asked for. */
 export const UNMASK_MS = 15 * 60_000
+/** Clocks of several services differ by a little; a grant from further ahead is one of a clock that was wrong. */
+const CLOCK_MS = 60_000
 
-/** Whether a leaf lets this person see this session unmasked: the leaf of their own unmasking, not long ago. */
+/** What is to be seen unmasked: a session, with all connections that it reached by now. */
+export type Unmasked = { readonly id: string; readonly connections: readonly string[] }
+
+/**
+ * Whether a leaf lets this person see this session unmasked: the leaf of their own unmasking, not long ago. What the
+ * session reached since then, policy was not asked about.
+ */
 export function unmasks(
   leaf: string,
   { subject }: Identity,
-  session_id: string,
+  session: Unmasked,
   now_ms: number,
 ): boolean {
   const read = JSON.parse(leaf) as {
     readonly kind?: unknown
     readonly name?: unknown
-    readonly logged_ms?: unknown
+    readonly time_ms?: unknown
     readonly by?: { readonly issuer?: unknown; readonly type?: unknown; readonly id?: unknown }
     readonly decision?: { readonly effect?: unknown }
     readonly session_id?: unknown
+    readonly detail?: { readonly connections?: unknown }
   }
+  const connections = read.detail?.connections
+  // By the clock of who granted it: that of the log never goes back, and stays ahead where it once was.
+  const age_ms = typeof read.time_ms === 'number' ? now_ms - read.time_ms : UNMASK_MS
   return (
     read.kind === 'admin' &&
     read.name === 'unmask' &&
     read.decision?.effect === 'allow' &&
-    read.session_id === session_id &&
+    read.session_id === session.id &&
     read.by?.issuer === subject.properties.issuer &&
     read.by.type === subject.type &&
     read.by.id === subject.id &&
-    typeof read.logged_ms === 'number' &&
-    now_ms - read.logged_ms < UNMASK_MS
+    Array.isArray(connections) &&
+    session.connections.every((name) => connections.includes(name)) &&
+    age_ms > -CLOCK_MS &&
+    age_ms < UNMASK_MS
   )
 }
