@@ -212,6 +212,33 @@ describe('a session', () => {
   })
 })
 
+describe('a session that is not there', () => {
+  test.each([
+    ['/v1/evidence/erase', 'session', privacy],
+    ['/v1/evidence/holds', 'session', privacy],
+    ['/v1/evidence/decisions', 'session', security],
+    ['/v1/sessions/:id/unmask', undefined, security],
+  ])(
+    '%s says so to who might do it or may see it, and to others no more than of any',
+    async (path, name, who) => {
+      const status = async (session: string, token: string) => {
+        const body = name === undefined ? why : { ...why, [name]: session }
+        const answered = await answer(post(path.replace(':id', session), body, token))
+        return [answered.status, answered.body['error']] as const
+      }
+      const id = await session()
+      const nobody = await it.person('ann', ['approvers'])
+      const before = await it.store.log.size()
+      const unknown = await status('none', nobody)
+      expect(unknown[0]).toBe(403)
+      expect((await status('none', await who()))[0]).toBe(404)
+      expect((await status('none', await auditor()))[0]).toBe(404)
+      expect(await it.store.log.size()).toBe(before)
+      expect(await status(id, nobody)).toEqual(unknown)
+    },
+  )
+})
+
 describe('an approval whose content was exchanged in the store', () => {
   const demanded = async () => {
     const { request, action } = deletion(it.pdp.revision(), { id: randomUUID() })

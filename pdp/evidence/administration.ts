@@ -35,6 +35,11 @@ export type Administration = {
    * @returns the leaf, or why not.
    */
   readonly authorize: (person: Identity, act: Act) => Promise<Result<ActLeaf, string>>
+  /** Whether policy might allow it: nothing comes of it, so nothing is on record. @returns why not. */
+  readonly might: (
+    person: Identity,
+    act: Pick<Act, 'action' | 'resource' | 'admin'>,
+  ) => Result<void, string>
   /** Puts an act on record that is about to happen. @returns the leaf's index. */
   readonly record: (leaf: LeafBody) => Promise<number>
 }
@@ -51,10 +56,17 @@ export function createAdministration(parts: AdministrationParts): Administration
       const leaf: ActLeaf = (more) => actLeaf(act, person, decision, source, now(), more)
       if (decision.effect === 'allow') return ok(leaf)
       await record(leaf())
-      const [reason] = decision.reasons
-      return err(reason ? `policy refuses: ${reason.message} (${reason.rule})` : 'policy refuses')
+      return err(refusal(decision))
+    },
+    might(person, { action, resource, admin }) {
+      const decision = administer({ person, action, resource, admin })
+      return decision.effect === 'allow' ? ok(undefined) : err(refusal(decision))
     },
   }
+}
+
+function refusal({ reasons: [reason] }: Decision): string {
+  return reason ? `policy refuses: ${reason.message} (${reason.rule})` : 'policy refuses'
 }
 
 function actLeaf(
