@@ -332,7 +332,7 @@ export function evidenceRoutes(app: Api, parts: ApiParts): void {
     const { person, body } = asked.value
     return stored(c, async () => {
       const { alarm } = checkpoints.status()
-      if (!alarm) return refuse(c, problem(409, 'PDP_REFUSED', 'there is no alarm to end'))
+      if (!alarm) return refuse(c, NO_ALARM)
       const leaf = await allowed(parts, person, {
         name: 'resume',
         action: 'countersign.evidence.resume',
@@ -343,11 +343,12 @@ export function evidenceRoutes(app: Api, parts: ApiParts): void {
       if (!leaf.ok) return refuse(c, leaf.error)
       await parts.administration.record(leaf.value())
       const { issuer } = person.subject.properties
-      await checkpoints.resume({
+      const resumed = await checkpoints.resume({
+        alarm,
         by: { issuer, type: person.subject.type, id: person.subject.id },
         reason: body.reason ?? '',
       })
-      return reply(c, { resumed: true })
+      return resumed ? reply(c, { resumed }) : refuse(c, NO_ALARM)
     })
   })
 }
@@ -360,6 +361,7 @@ const HELD = problem(
   'PDP_REFUSED',
   'a legal hold is on this session or its connections; release it first',
 )
+const NO_ALARM = problem(409, 'PDP_REFUSED', 'there is no alarm to end')
 const NO_HOLD = problem(404, 'PDP_NOT_FOUND', 'there is no such hold')
 
 /** Lines as they are made. A failure cuts the answer, which then has no end line. */
