@@ -17,9 +17,9 @@ import type { Job, ToParent, Written } from './writers.ts'
 
 /** One enforcement point's journal in a process of its own; see `writers.ts`, which starts it. */
 
-const tell = (message: ToParent): void => {
-  process.send?.(message)
-}
+/** Resolves when it is on its way: a process that ends before takes it along. */
+const tell = (message: ToParent): Promise<void> =>
+  new Promise((done) => process.send?.(message, undefined, undefined, () => done()))
 
 const told = (): Promise<void> => new Promise((done) => process.once('message', () => done()))
 
@@ -85,7 +85,7 @@ async function ship(job: Extract<Job, { kind: 'ship' }>): Promise<Written> {
         writer.journal.append(records.next().value),
       ),
     )
-  tell({ kind: 'ready' })
+  await tell({ kind: 'ready' })
   await told()
   written.started_ms = Date.now()
   await drained(writer.journal, writer.noting)
@@ -115,22 +115,25 @@ async function pace(job: Extract<Job, { kind: 'pace' }>): Promise<Written> {
       if (answer.ok)
         for (const { payload } of batch.frames) {
           const { step } = sealedRecord.parse(decodePayload(payload))
-          if (step.kind !== 'event') written.step_to_ack_ms.push(acknowledged_ms - step.time_ms)
+          // Its first seconds are those of a process that has just begun.
+          if (step.kind !== 'event' && step.time_ms >= written.started_ms + job.warm_up_s * 1000)
+            written.step_to_ack_ms.push(acknowledged_ms - step.time_ms)
         }
       return answer
     },
   }
-  tell({ kind: 'ready' })
+  await tell({ kind: 'ready' })
   await told()
   const shipper = writer.journal.ship(noting)
   written.started_ms = Date.now()
   const began = performance.now()
+  const seconds = job.warm_up_s + job.seconds
   const appended: Promise<void>[] = []
   for (;;) {
     const elapsed_s = (performance.now() - began) / 1000
-    const due = Math.min(elapsed_s, job.seconds) * job.steps_per_s
+    const due = Math.min(elapsed_s, seconds) * job.steps_per_s
     while (appended.length < due) appended.push(writer.journal.append(records.next().value))
-    if (elapsed_s >= job.seconds) break
+    if (elapsed_s >= seconds) break
     await sleep(TICK_MS)
   }
   await Promise.all(appended)
@@ -160,7 +163,7 @@ async function plain(job: Extract<Job, { kind: 'plain' }>): Promise<Written> {
     return { seq, kind, time_ms, session_id, operation_id, record: JSON.stringify(record, asText) }
   })
   await sql`select 1`
-  tell({ kind: 'ready' })
+  await tell({ kind: 'ready' })
   await told()
   written.started_ms = Date.now()
   for (let at = 0; at < rows.length; at += GROUP) {
@@ -200,6 +203,6 @@ function run(job: Job): Promise<Written> {
 
 // What a journal waits with holds no process up.
 const alive = setInterval(() => undefined, 1000)
-tell({ kind: 'done', written: await run(JSON.parse(process.argv[2] ?? '') as Job) })
+await tell({ kind: 'done', written: await run(JSON.parse(process.argv[2] ?? '') as Job) })
 clearInterval(alive)
 process.disconnect?.()

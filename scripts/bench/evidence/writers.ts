@@ -16,6 +16,8 @@ export type Job =
       readonly url: string
       readonly token: string
       readonly steps_per_s: number
+      /** Before what is measured. */
+      readonly warm_up_s: number
       readonly seconds: number
     }
   | {
@@ -76,15 +78,16 @@ function message<K extends ToParent['kind']>(
   kind: K,
 ): Promise<Extract<ToParent, { kind: K }>> {
   return new Promise((resolve, reject) => {
-    const onExit = (): void => reject(new Error('a writer ended too early'))
+    const onEnd = (): void => reject(new Error('a writer ended too early'))
     const onMessage = (told: unknown): void => {
       const found = told as ToParent
       if (found.kind !== kind) return
-      child.off('exit', onExit)
+      child.off('disconnect', onEnd)
       child.off('message', onMessage)
       resolve(found as Extract<ToParent, { kind: K }>)
     }
-    child.once('exit', onExit)
+    // Unlike `exit`, this comes behind all that the process said.
+    child.once('disconnect', onEnd)
     child.on('message', onMessage)
   })
 }
