@@ -7,6 +7,7 @@ const ROUNDS = 3
 const STEPS = 30_000
 const OFFERED_PER_S = 5_000
 const OFFERED_SECONDS = 15
+const OFFERED_WARM_UP_S = 5
 
 /** Two enforcement points ship sealed records to one decision service that signs meanwhile; and the time a step takes. */
 export async function append(report: Report, server: Server): Promise<void> {
@@ -87,12 +88,14 @@ async function atRate(report: Report, service: Service, { owner }: Database): Pr
       kind: 'pace',
       ...to,
       steps_per_s: OFFERED_PER_S / service.peps.length,
+      warm_up_s: OFFERED_WARM_UP_S,
       seconds: OFFERED_SECONDS,
     })),
     service.env,
   )
   const took = all.flatMap(({ step_to_ack_ms }) => step_to_ack_ms)
-  const signed = await untilSigned(owner, from)
+  const began_ms = Math.max(...all.map(({ started_ms }) => started_ms))
+  const signed = await untilSigned(owner, from, began_ms + OFFERED_WARM_UP_S * 1000)
   const suite = 'evidence'
   const common = { suite, unit: 'ms', lower_is_better: true }
   report({
@@ -118,8 +121,12 @@ async function sizeOf(owner: Database['owner']): Promise<number> {
   return row?.size ?? Number.NaN
 }
 
-/** Time from each step from leaf `from` on to the signature of the first checkpoint that covers it, milliseconds. */
-async function untilSigned(owner: Database['owner'], from: number): Promise<readonly number[]> {
+/** Time from each step since `since_ms`, from leaf `from` on, to the signature of the first checkpoint that covers it, milliseconds. */
+async function untilSigned(
+  owner: Database['owner'],
+  from: number,
+  since_ms: number,
+): Promise<readonly number[]> {
   const size = await sizeOf(owner)
   const deadline = performance.now() + 10_000
   for (;;) {
@@ -133,6 +140,6 @@ async function untilSigned(owner: Database['owner'], from: number): Promise<read
     from countersign.leaves l
     cross join lateral (
       select at_ms from countersign.checkpoints c where c.size > l.idx order by c.size limit 1) c
-    where l.idx >= ${from} and l.kind in ('intent', 'decision', 'chunk', 'outcome')`
+    where l.idx >= ${from} and l.time_ms >= ${since_ms} and l.kind in ('intent', 'decision', 'chunk', 'outcome')`
   return rows.map(({ took_ms }) => took_ms)
 }
