@@ -66,8 +66,10 @@ const auditor = () => it.person('anna', ['auditors'])
 const why = { reason: 'Ticket 4711.' }
 
 /** A session with one operation, shipped as an enforcement point ships it. @returns its id. */
-async function session(over: { readonly connection?: string } = {}): Promise<string> {
-  const id = `session-${randomUUID()}`
+async function session({
+  id = `session-${randomUUID()}`,
+  ...over
+}: { readonly id?: string; readonly connection?: string } = {}): Promise<string> {
   const { request } = testIntent()
   const context = { ...request.context, session: { id } }
   const journal = await createTestJournal({ sealer: it.sealer })
@@ -129,6 +131,13 @@ describe('a session', () => {
     const [id, other] = [await session(), await session()]
     const token = await security()
     const colleague = await it.person('oscar', ['security', 'auditors'])
+    // An approval of the session.
+    const { request, action } = deletion(it.pdp.revision(), { id: randomUUID() })
+    const inSession = { ...request, context: { ...request.context, session: { id } } }
+    const demand = { request: inSession, action, operation_id: 'o' }
+    expect((await post('/v1/approvals', demand, it.pepToken)).status).toBe(200)
+    const approval = (await it.store.log.size()) - 1
+    expect(await leafAt(approval)).toMatchObject({ kind: 'approval', session_id: id })
     const mine = Number(
       (await answer(post(`/v1/sessions/${id}/unmask`, why, token))).body['unmask'],
     )
@@ -153,14 +162,6 @@ describe('a session', () => {
     expect((await post('/v1/evidence/holds', { ...why, session: id }, both)).status).toBe(200)
     const held = (await it.store.log.size()) - 1
     expect(await leafAt(held)).toMatchObject({ name: 'hold', by: { id: 'olivia' } })
-    // An approval of the session.
-    const { request, action } = deletion(it.pdp.revision(), { id: randomUUID() })
-    const inSession = { ...request, context: { ...request.context, session: { id } } }
-    const demand = { request: inSession, action, operation_id: 'o' }
-    expect((await post('/v1/approvals', demand, it.pepToken)).status).toBe(200)
-    const approval = (await it.store.log.size()) - 1
-    expect(await leafAt(approval)).toMatchObject({ kind: 'approval', session_id: id })
-
     const status = async (index: number, who: string) =>
       (await get(`/v1/sessions/${id}/steps?unmask=${index}`, who)).status
     expect(await status(mine, token)).toBe(200)
@@ -169,6 +170,20 @@ describe('a session', () => {
     // Also not for an auditor, who would see it masked without.
     expect(await status(mine, colleague)).toBe(403)
     expect(await status(theirs, colleague)).toBe(200)
+  })
+
+  test('is unmasked as far as it was when policy was asked: not once it reached another connection', async () => {
+    const id = await session()
+    const token = await security()
+    const unmask = async () =>
+      String((await answer(post(`/v1/sessions/${id}/unmask`, why, token))).body['unmask'])
+    const status = async (index: string) =>
+      (await get(`/v1/sessions/${id}/steps?unmask=${index}`, token)).status
+    const before = await unmask()
+    expect(await status(before)).toBe(200)
+    await session({ id, connection: 'another' })
+    expect(await status(before)).toBe(403)
+    expect(await status(await unmask())).toBe(200)
   })
 
   test('is not unmasked by a row that somebody put beside the log', async () => {
@@ -223,6 +238,33 @@ describe('a session', () => {
     expect((await post(`/v1/sessions/none/unmask`, why, await security())).status).toBe(404)
     expect(await it.store.log.size()).toBe(before)
   })
+})
+
+describe('a session that is not there', () => {
+  test.each([
+    ['/v1/evidence/erase', 'session', privacy],
+    ['/v1/evidence/holds', 'session', privacy],
+    ['/v1/evidence/decisions', 'session', security],
+    ['/v1/sessions/:id/unmask', undefined, security],
+  ])(
+    '%s says so to who might do it or may see it, and to others no more than of any',
+    async (path, name, who) => {
+      const status = async (session: string, token: string) => {
+        const body = name === undefined ? why : { ...why, [name]: session }
+        const answered = await answer(post(path.replace(':id', session), body, token))
+        return [answered.status, answered.body['error']] as const
+      }
+      const id = await session()
+      const nobody = await it.person('ann', ['approvers'])
+      const before = await it.store.log.size()
+      const unknown = await status('none', nobody)
+      expect(unknown[0]).toBe(403)
+      expect((await status('none', await who()))[0]).toBe(404)
+      expect((await status('none', await auditor()))[0]).toBe(404)
+      expect(await it.store.log.size()).toBe(before)
+      expect(await status(id, nobody)).toEqual(unknown)
+    },
+  )
 })
 
 describe('an approval whose content was exchanged in the store', () => {

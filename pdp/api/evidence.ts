@@ -3,8 +3,9 @@ import type { ReadableStream } from 'node:stream/web'
 import { z } from 'zod'
 import type { Identity } from '../../identity/claims.ts'
 import { inclusionProof, consistencyProof } from '../evidence/merkle/proof.ts'
-import { exportEvidence, namedContent } from '../evidence/export.ts'
+import { exportEvidence } from '../evidence/export.ts'
 import { decisionLines } from '../evidence/decisions.ts'
+import { namedContent } from '../evidence/named-content.ts'
 import type { Act, ActLeaf } from '../evidence/administration.ts'
 import { err, ok, type Result } from '../contract/result.ts'
 import {
@@ -17,7 +18,15 @@ import {
   stored,
 } from './context.ts'
 import { malformed, type Problem, problem } from './problem.ts'
-import { acting, defined, isAuditor, onlyAuditors, reasonBody, sessionOf } from './sessions.ts'
+import {
+  acting,
+  type Asked,
+  defined,
+  isAuditor,
+  onlyAuditors,
+  reasonBody,
+  sessionOf,
+} from './sessions.ts'
 
 const proofQuery = z.object({ size: z.coerce.number().int().min(1).optional() })
 const consistencyQuery = z.object({
@@ -132,12 +141,13 @@ export function evidenceRoutes(app: Api, parts: ApiParts): void {
     if (!asked.ok) return refuse(c, asked.error)
     const { person, body } = asked.value
     return stored(c, async () => {
-      const session = await sessionOf(parts, body.session)
+      const action = 'countersign.evidence.erase'
+      const session = await sessionOf(parts, body.session, { person, action, body })
       if (!session.ok) return refuse(c, session.error)
       const { id, subject, connections } = session.value
       const leaf = await allowed(parts, person, {
         name: 'erase',
-        action: 'countersign.evidence.erase',
+        action,
         resource: { type: 'countersign.session', id },
         admin: { ...why(body), subject, connections: [...connections] },
         detail: { connections },
@@ -158,11 +168,12 @@ export function evidenceRoutes(app: Api, parts: ApiParts): void {
     if (!asked.ok) return refuse(c, asked.error)
     const { person, body } = asked.value
     return stored(c, async () => {
-      const what = await held(parts, body)
+      const action = 'countersign.evidence.hold'
+      const what = await held(parts, body, { person, action, body })
       if (!what.ok) return refuse(c, what.error)
       const leaf = await allowed(parts, person, {
         name: 'hold',
-        action: 'countersign.evidence.hold',
+        action,
         ...what.value,
         admin: { ...what.value.admin, ...why(body) },
       })
@@ -180,14 +191,13 @@ export function evidenceRoutes(app: Api, parts: ApiParts): void {
       const [hold] = await erasure.holds(body.hold)
       if (!hold) return refuse(c, NO_HOLD)
       const { id, session_id: session, connection } = hold
-      const what = await held(parts, {
-        ...(session !== undefined && { session }),
-        ...(connection !== undefined && { connection }),
-      })
+      const action = 'countersign.evidence.release'
+      const of = defined({ session, connection })
+      const what = await held(parts, of, { person, action, body })
       if (!what.ok) return refuse(c, what.error)
       const leaf = await allowed(parts, person, {
         name: 'release',
-        action: 'countersign.evidence.release',
+        action,
         ...what.value,
         admin: { ...what.value.admin, ...why(body) },
       })
@@ -270,9 +280,7 @@ export function evidenceRoutes(app: Api, parts: ApiParts): void {
         origin: parts.origin,
         anchors,
         ...defined({ since_ms }),
-        ...(sealed && {
-          sealed: (leaves) => parts.keys.sealed(leaves.flatMap((leaf) => namedContent(leaf) ?? [])),
-        }),
+        ...(sealed && { sealed: (leaves) => parts.keys.sealed(leaves.flatMap(namedContent)) }),
         now,
       })
       return streamed('application/x-ndjson', lines)
@@ -285,12 +293,17 @@ export function evidenceRoutes(app: Api, parts: ApiParts): void {
     const { person, body } = asked.value
     return stored(c, async () => {
       const { since_ms, session, bodies } = body
-      const of = session === undefined ? undefined : await sessionOf(parts, session)
+      const action = 'countersign.evidence.export'
+      const resource = { type: 'countersign.log', id: bodies ? 'bodies' : 'decisions' } as const
+      const of =
+        session === undefined
+          ? undefined
+          : await sessionOf(parts, session, { person, action, resource, body })
       if (of && !of.ok) return refuse(c, of.error)
       const leaf = await allowed(parts, person, {
         name: 'export',
-        action: 'countersign.evidence.export',
-        resource: { type: 'countersign.log', id: bodies ? 'bodies' : 'decisions' },
+        action,
+        resource,
         admin: {
           ...why(body),
           ...defined({ since_ms }),
@@ -407,6 +420,7 @@ async function held(
     session,
     connection,
   }: { readonly session?: string | undefined; readonly connection?: string | undefined },
+  asked: Asked,
 ): Promise<Result<Held, Problem>> {
   if (session === undefined) {
     const name = connection ?? ''
@@ -416,7 +430,7 @@ async function held(
       detail: { connection: name },
     })
   }
-  const found = await sessionOf(parts, session)
+  const found = await sessionOf(parts, session, asked)
   if (!found.ok) return found
   const { id, subject, connections } = found.value
   return ok({

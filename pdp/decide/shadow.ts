@@ -70,6 +70,7 @@ export function createShadow(parts: ShadowParts): Shadow {
     if (same) return
     record({
       decision_id: decision.id,
+      session_id: request.context.session.id,
       at_ms: now(),
       live_revision: decision.revision,
       candidate_revision: policy.revision,

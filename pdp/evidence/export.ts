@@ -1,6 +1,6 @@
-import { z } from 'zod'
 import type { LogStore, SignedCheckpoint, StoredLeaf } from './log-store.ts'
 import { consistencyProof, rangeAt } from './merkle/proof.ts'
+import { namedContent } from './named-content.ts'
 import {
   EXPORT_FORMAT,
   EXPORT_VERSION,
@@ -149,35 +149,13 @@ function* readTogether(page: readonly StoredLeaf[]): Generator<readonly StoredLe
   let blocks = 0
   for (const leaf of page) {
     some.push(leaf)
-    blocks += namedContent(leaf)?.blocks.length ?? 0
+    blocks += namedContent(leaf)[0]?.blocks.length ?? 0
     if (blocks < BLOCKS_AT_ONCE) continue
     yield some
     some = []
     blocks = 0
   }
   if (some.length > 0) yield some
-}
-
-const named = z.object({
-  content: z.object({
-    key: z.string().regex(/^[0-9a-f]{32}$/),
-    blocks: z.array(z.string().regex(/^[0-9a-f]{64}$/)).default([]),
-  }),
-})
-
-/** What a leaf names of sealed bytes; a text that was changed names none, and the export goes on and shows it. */
-export function namedContent({
-  index,
-  leaf,
-}: StoredLeaf):
-  | { readonly index: number; readonly key: string; readonly blocks: readonly string[] }
-  | undefined {
-  try {
-    const read = named.safeParse(JSON.parse(leaf))
-    return read.success ? { index, ...read.data.content } : undefined
-  } catch {
-    return undefined
-  }
 }
 
 function* contentLines(index: number, contents: SealedBytes | undefined): Generator<string> {

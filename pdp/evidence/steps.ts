@@ -91,6 +91,9 @@ export function createSteps({ store, reader, vault, mask }: StepsParts): Steps {
   ): Promise<Result<JournalRecord, Shortfall>> {
     const operation = await recordsOf(session, first)
     if (!operation.ok) return operation
+    // It says which fields policy masks, which nothing in a body does.
+    if (!operation.value.some(({ kind }) => kind === 'intent' || kind === 'decision'))
+      return short('not_maskable', 'the decision that it belongs to is not on record')
     const bodies: Uint8Array[] = []
     const pieces: [number, number][] = []
     let offset = 0

@@ -5,6 +5,7 @@ import { approvalLeaf } from './approval-leaf.ts'
 import { APPEND_DEADLINE_MS, type Connection, type Transaction } from './connection.ts'
 import { type Appending, readHead } from './log/append.ts'
 import { approvals, votes } from './schema.ts'
+import { noteErased } from './sealed/late-keys.ts'
 import type { Erased, ErasureStore, RetentionRule, Selection } from './store.ts'
 import { columnText } from './text.ts'
 
@@ -24,9 +25,12 @@ export function createErasureStore({ use, appendLeaves, source }: Appending): Er
     const done = await use(
       ({ db }) =>
         db.transaction(async (transaction) => {
-          // Before anything is looked at: no hold, key or approval comes between.
+          // Approvals first and the log last, as everybody does: two who wait for each other would both fail.
+          if ('session_id' in selection) await lockApprovals(transaction, selection.session_id)
+          // Before anything is looked at: no hold and no key comes between.
           await readHead(transaction, sql`for update`)
           if ('session_id' in selection && (await isHeld(transaction, selection))) return 'held'
+          if ('session_id' in selection) await noteErased(transaction, selection.session_id, now_ms)
           const keys = await eraseKeys(transaction, selection, now_ms)
           const ended = await endApprovals(transaction, selection)
           const gone = await eraseApprovals(transaction, selection, now_ms)
@@ -79,6 +83,15 @@ export function createErasureStore({ use, appendLeaves, source }: Appending): Er
         }),
       ),
   }
+}
+
+async function lockApprovals(transaction: Transaction, session_id: string): Promise<void> {
+  await transaction
+    .select({ id: approvals.id })
+    .from(approvals)
+    .where(eq(approvals.session_id, session_id))
+    .orderBy(approvals.id)
+    .for('update')
 }
 
 async function isHeld(
@@ -217,8 +230,13 @@ async function eraseNames(transaction: Transaction, sessions: readonly string[])
   await transaction.execute(
     sql`delete from countersign.session_labels where ${isOneOf(sql`session_id`, sessions)}`,
   )
+  // A decision that a person then approved is in no leaf of its own.
+  await transaction.execute(
+    sql`delete from countersign.shadow_differences where ${isOneOf(sql`session_id`, sessions)}`,
+  )
+  // Those of before they said whose they are.
   await transaction.execute(sql`
-    delete from countersign.shadow_differences where decision_id::text in (
+    delete from countersign.shadow_differences where session_id is null and decision_id::text in (
       select decision_id from countersign.leaves
       where ${isOneOf(sql`session_id`, sessions)} and decision_id is not null)`)
 }

@@ -75,6 +75,8 @@ export type ShadowStore = {
 /** A decision that a candidate policy would have made differently. */
 export type Difference = {
   readonly decision_id: string
+  /** Whose content it tells of; rows of before it was kept have none. */
+  readonly session_id: string | null
   readonly at_ms: number
   readonly live_revision: string
   readonly candidate_revision: string

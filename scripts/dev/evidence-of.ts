@@ -10,7 +10,7 @@ const cli = join(import.meta.dirname, '..', 'countersign.ts')
 
 /**
  * Writes what an instance has on record into a folder, with the commands that people use: the newest session as a page and
- * as the terminal shows it, the export with the key and a checkpoint to verify it by, and the decisions for a backtest.
+ * as the terminal shows it, the report, the export with the key and a checkpoint to verify it by, and the decisions for a backtest.
  */
 export async function writeEvidence(
   { pdp }: Instance,
@@ -36,6 +36,7 @@ export async function writeEvidence(
   await writeFile(path('log.vkey'), `${status.keys[0] ?? ''}\n`)
   const anchor = await countersign('evidence', 'checkpoint')
   await writeFile(path('anchor.txt'), anchor.stdout)
+  await countersign('evidence', 'report', '--html', path('report.html'))
   const reason = ['--reason', 'the demo’s own traffic']
   await countersign('evidence', 'decisions', '--out', path('decisions.jsonl.gz'), ...reason)
   // As a stranger would verify it.
