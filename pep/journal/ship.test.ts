@@ -1,7 +1,9 @@
+import { randomBytes } from 'node:crypto'
 import { readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
-import { testSealer } from '../../sealing/testing.ts'
+import type { PdpClient } from '../../pdp/contract/client.ts'
+import { testIntent, testSealer } from '../../sealing/testing.ts'
 import { createMemoryStore, eventually, intent, openSmall, outcome, withFolder } from './testing.ts'
 import type { Logged, MemoryStore } from './testing.ts'
 
@@ -63,6 +65,32 @@ test('answers that are lost, errors and restarts lead to no loss and no second f
     const outcomes = store.records().flatMap((r) => (r.kind === 'outcome' ? [r.operation_id] : []))
     expect(outcomes.sort()).toEqual(ids)
     expect(store.received()).toBeGreaterThan(store.records().length)
+  })
+})
+
+test('a large frame is waited for longer, as it takes longer to send', async () => {
+  await withFolder(async (folder) => {
+    const store = createMemoryStore()
+    const waits: { readonly bytes: number; readonly ms: number }[] = []
+    const slow: PdpClient = {
+      ...store,
+      append(batch, call) {
+        const bytes = batch.frames.reduce((sum, { payload }) => sum + payload.length, 0)
+        waits.push({ bytes, ms: call.deadline_ms })
+        return store.append(batch, call)
+      },
+    }
+    const journal = await openSmall(folder)
+    const shipper = journal.ship(slow, { ...fast, deadline_ms: 1000 })
+    const body = randomBytes(2 * 1024 * 1024)
+    await journal.append(
+      testIntent({ operation_id: 'large', exchange: { body_bytes: body.length, body } }),
+    )
+    expect(await shipper.drained(soon())).toBe(true)
+    await journal.close()
+    const largest = waits.toSorted((a, b) => b.bytes - a.bytes)[0]
+    expect(largest?.bytes).toBeGreaterThan(body.length)
+    expect(largest?.ms).toBeGreaterThan(1000 + body.length / 256)
   })
 })
 

@@ -14,7 +14,7 @@ import { readWindow, syncFolder } from './segment.ts'
 export type ShipperOptions = {
   /** How long frames gather before they are sent when nothing is under way, milliseconds. */
   readonly linger_ms?: number
-  /** Longest wait for one acknowledgement, milliseconds. */
+  /** Longest wait for one acknowledgement, milliseconds, besides what its bytes take on a slow link. */
   readonly deadline_ms?: number
   /** First wait after an error, milliseconds; doubles up to `max_retry_ms`, half of it random. */
   readonly retry_ms?: number
@@ -51,6 +51,12 @@ type ShipperParts = {
 /** A frame brings at most one key, so with the oldest keys first none comes later than its frame. */
 const MAX_FRAMES = 1000
 const MAX_KEYS = 1000
+
+/**
+ * How fast a link is at least, bytes a millisecond (2 Mbit/s). A frame may hold bodies of many megabytes, and one that
+ * takes longer than every wait for it would never go out, nor anything behind it.
+ */
+const LINK_BYTES_PER_MS = 256
 
 /** What keeps an epoch from being shipped. */
 type Trouble = { readonly why: string; readonly failures: number; readonly retry_at: number }
@@ -129,7 +135,11 @@ export function createShipper(parts: ShipperParts, options: ShipperOptions = {})
     const frames = run.map((piece) => piece.frame)
     const oldest = await keys.oldest(MAX_KEYS)
     const batch: RecordBatch = { pep: epoch.pep, epoch: epoch.id, frames, keys: [...oldest] }
-    const answer = await pdp.append(batch, { signal: ending.signal, deadline_ms })
+    const bytes = frames.reduce((sum, { payload }) => sum + payload.length, 0)
+    const answer = await pdp.append(batch, {
+      signal: ending.signal,
+      deadline_ms: deadline_ms + Math.ceil(bytes / LINK_BYTES_PER_MS),
+    })
     if (!answer.ok) return answer
     const acknowledged = run.findLast(({ frame }) => frame.seq <= answer.value.seq)
     if (!acknowledged) {
