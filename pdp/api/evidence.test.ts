@@ -1,4 +1,4 @@
-import { randomUUID } from 'node:crypto'
+import { randomBytes, randomUUID } from 'node:crypto'
 import { pack } from 'msgpackr'
 import postgres, { type Sql } from 'postgres'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
@@ -60,27 +60,16 @@ const leafAt = async (index: number) => {
   return JSON.parse(leaf?.leaf ?? '') as Readonly<Record<string, unknown>>
 }
 
-/** What people did and asked for, in order: beside it the service writes leaves of its own, when it wants to. */
-async function acts(): Promise<
-  readonly { readonly index: number; readonly leaf: Readonly<Record<string, unknown>> }[]
-> {
-  const rows = await owner<{ idx: string; leaf: string }[]>`
-    select idx, leaf from countersign.leaves where kind in ('admin', 'approval') order by idx`
-  return rows.map(({ idx, leaf }) => ({
-    index: Number(idx),
-    leaf: JSON.parse(leaf) as Readonly<Record<string, unknown>>,
-  }))
-}
-const lastAct = async () => (await acts()).at(-1) ?? { index: -1, leaf: {} }
-
 const security = () => it.person('olivia', ['security'])
 const privacy = () => it.person('priya', ['privacy'])
 const auditor = () => it.person('anna', ['auditors'])
 const why = { reason: 'Ticket 4711.' }
 
 /** A session with one operation, shipped as an enforcement point ships it. @returns its id. */
-async function session(over: { readonly connection?: string } = {}): Promise<string> {
-  const id = `session-${randomUUID()}`
+async function session({
+  id = `session-${randomUUID()}`,
+  ...over
+}: { readonly id?: string; readonly connection?: string } = {}): Promise<string> {
   const { request } = testIntent()
   const context = { ...request.context, session: { id } }
   const journal = await createTestJournal({ sealer: it.sealer })
@@ -142,6 +131,13 @@ describe('a session', () => {
     const [id, other] = [await session(), await session()]
     const token = await security()
     const colleague = await it.person('oscar', ['security', 'auditors'])
+    // An approval of the session.
+    const { request, action } = deletion(it.pdp.revision(), { id: randomUUID() })
+    const inSession = { ...request, context: { ...request.context, session: { id } } }
+    const demand = { request: inSession, action, operation_id: 'o' }
+    expect((await post('/v1/approvals', demand, it.pepToken)).status).toBe(200)
+    const approval = (await it.store.log.size()) - 1
+    expect(await leafAt(approval)).toMatchObject({ kind: 'approval', session_id: id })
     const mine = Number(
       (await answer(post(`/v1/sessions/${id}/unmask`, why, token))).body['unmask'],
     )
@@ -154,8 +150,8 @@ describe('a session', () => {
     // A refusal is on record, and no grant.
     const refused = await answer(post(`/v1/sessions/${id}/unmask`, {}, token))
     expect(refused.status).toBe(403)
-    const denied = await lastAct()
-    expect(denied.leaf).toMatchObject({
+    const denied = (await it.store.log.size()) - 1
+    expect(await leafAt(denied)).toMatchObject({
       kind: 'admin',
       name: 'unmask',
       session_id: id,
@@ -164,25 +160,58 @@ describe('a session', () => {
     // Another act of one's own on the same session.
     const both = await it.person('olivia', ['security', 'privacy'])
     expect((await post('/v1/evidence/holds', { ...why, session: id }, both)).status).toBe(200)
-    const held = await lastAct()
-    expect(held.leaf).toMatchObject({ name: 'hold', by: { id: 'olivia' } })
-    // An approval of the session.
-    const { request, action } = deletion(it.pdp.revision(), { id: randomUUID() })
-    const inSession = { ...request, context: { ...request.context, session: { id } } }
-    const demand = { request: inSession, action, operation_id: 'o' }
-    expect((await post('/v1/approvals', demand, it.pepToken)).status).toBe(200)
-    const approval = await lastAct()
-    expect(approval.leaf).toMatchObject({ kind: 'approval', session_id: id })
-
+    const held = (await it.store.log.size()) - 1
+    expect(await leafAt(held)).toMatchObject({ name: 'hold', by: { id: 'olivia' } })
     const status = async (index: number, who: string) =>
       (await get(`/v1/sessions/${id}/steps?unmask=${index}`, who)).status
     expect(await status(mine, token)).toBe(200)
-    const others = [denied, held, approval].map(({ index }) => index)
-    const none = [elsewhere, theirs, ...others, 0, (await it.store.log.size()) + 100, 10 ** 9]
+    const none = [elsewhere, theirs, denied, held, approval, 0, await it.store.log.size(), 10 ** 9]
     for (const index of none) expect(await status(index, token)).toBe(403)
     // Also not for an auditor, who would see it masked without.
     expect(await status(mine, colleague)).toBe(403)
     expect(await status(theirs, colleague)).toBe(200)
+  })
+
+  test('is unmasked as far as it was when policy was asked: not once it reached another connection', async () => {
+    const id = await session()
+    const token = await security()
+    const unmask = async () =>
+      String((await answer(post(`/v1/sessions/${id}/unmask`, why, token))).body['unmask'])
+    const status = async (index: string) =>
+      (await get(`/v1/sessions/${id}/steps?unmask=${index}`, token)).status
+    const before = await unmask()
+    expect(await status(before)).toBe(200)
+    await session({ id, connection: 'another' })
+    expect(await status(before)).toBe(403)
+    expect(await status(await unmask())).toBe(200)
+  })
+
+  test('is not unmasked by a row that somebody put beside the log', async () => {
+    const id = await session()
+    const token = await security()
+    const mine = Number(
+      (await answer(post(`/v1/sessions/${id}/unmask`, why, token))).body['unmask'],
+    )
+    const [{ size } = { size: '' }] = await owner`select size from countersign.log_head`
+    const [beyond] = await owner<{ idx: string }[]>`
+      insert into countersign.leaves (idx, leaf, hash, kind, time_ms, logged_ms)
+      select ${Number(size) + 1000}, leaf, hash, kind, time_ms, logged_ms from countersign.leaves where idx = ${mine}
+      returning idx`
+    const status = async (index: number) =>
+      (await get(`/v1/sessions/${id}/steps?unmask=${index}`, token)).status
+    expect(await status(Number(beyond?.idx))).toBe(403)
+    expect(await status(mine)).toBe(200)
+    // Nor by the text of a leaf that was changed into one.
+    const [other] = await owner<{ idx: string; leaf: string }[]>`
+      select idx, leaf from countersign.leaves where kind <> 'admin' order by idx desc limit 1`
+    await owner`alter table countersign.leaves disable trigger leaves_append_only`
+    await owner`
+      update countersign.leaves set leaf = (select leaf from countersign.leaves where idx = ${mine})
+      where idx = ${Number(other?.idx)}`
+    expect(await status(Number(other?.idx))).toBe(403)
+    await owner`update countersign.leaves set leaf = ${other?.leaf ?? ''} where idx = ${Number(other?.idx)}`
+    await owner`delete from countersign.leaves where idx = ${Number(beyond?.idx)}`
+    await owner`alter table countersign.leaves enable trigger leaves_append_only`
   })
 
   test('is not unmasked without a reason, by who may not, or by the one whose it is', async () => {
@@ -199,17 +228,43 @@ describe('a session', () => {
       [why, await auditor()],
       [why, own],
     ] as const) {
-      const before = (await acts()).length
+      const before = await it.store.log.size()
       const { status } = await answer(post(`/v1/sessions/${id}/unmask`, body, token))
       expect(status).toBe(403)
-      const after = (await acts()).slice(before)
-      expect(after).toMatchObject([{ leaf: { name: 'unmask', decision: { effect: 'deny' } } }])
+      expect(await leafAt(before)).toMatchObject({ decision: { effect: 'deny' } })
     }
-    const before = await acts()
+    const before = await it.store.log.size()
     expect((await post(`/v1/sessions/${id}/unmask`, why, it.pepToken)).status).toBe(401)
     expect((await post(`/v1/sessions/none/unmask`, why, await security())).status).toBe(404)
-    expect(await acts()).toEqual(before)
+    expect(await it.store.log.size()).toBe(before)
   })
+})
+
+describe('a session that is not there', () => {
+  test.each([
+    ['/v1/evidence/erase', 'session', privacy],
+    ['/v1/evidence/holds', 'session', privacy],
+    ['/v1/evidence/decisions', 'session', security],
+    ['/v1/sessions/:id/unmask', undefined, security],
+  ])(
+    '%s says so to who might do it or may see it, and to others no more than of any',
+    async (path, name, who) => {
+      const status = async (session: string, token: string) => {
+        const body = name === undefined ? why : { ...why, [name]: session }
+        const answered = await answer(post(path.replace(':id', session), body, token))
+        return [answered.status, answered.body['error']] as const
+      }
+      const id = await session()
+      const nobody = await it.person('ann', ['approvers'])
+      const before = await it.store.log.size()
+      const unknown = await status('none', nobody)
+      expect(unknown[0]).toBe(403)
+      expect((await status('none', await who()))[0]).toBe(404)
+      expect((await status('none', await auditor()))[0]).toBe(404)
+      expect(await it.store.log.size()).toBe(before)
+      expect(await status(id, nobody)).toEqual(unknown)
+    },
+  )
 })
 
 describe('an approval whose content was exchanged in the store', () => {
@@ -285,7 +340,8 @@ describe('erasure, holds and retention', () => {
     const after = await answer(get(steps, token))
     expect(JSON.stringify(after.body)).not.toContain(SSN)
     expect(after.body).toMatchObject({ steps: [{ unreadable: { code: 'erased' } }, {}, {}] })
-    expect((await lastAct()).leaf).toMatchObject({
+    const [leaf] = await owner`select leaf from countersign.leaves order by idx desc limit 1`
+    expect(JSON.parse(String(leaf?.['leaf']))).toMatchObject({
       name: 'erase',
       by: { id: 'priya' },
       session_id: id,
@@ -300,7 +356,7 @@ describe('erasure, holds and retention', () => {
     expect(hold).toMatchObject({ status: 200, body: { session_id: id } })
     const refused = await answer(post('/v1/evidence/erase', { ...why, session: id }, token))
     expect(refused.status).toBe(409)
-    expect((await lastAct()).leaf).toMatchObject({
+    expect(await leafAt((await it.store.log.size()) - 1)).toMatchObject({
       name: 'erase',
       detail: { held: true },
     })
@@ -317,13 +373,12 @@ describe('erasure, holds and retention', () => {
   ])('%s is for who policy says, with a reason; a refusal is on record', async (path, extra) => {
     const id = await session()
     const body = 'session' in extra ? { session: id } : extra
-    const before = (await acts()).length
+    const before = await it.store.log.size()
     expect((await post(path, { ...body, ...why }, await security())).status).toBe(403)
     expect((await post(path, body, await privacy())).status).toBe(403)
-    expect((await acts()).slice(before)).toMatchObject([
-      { leaf: { kind: 'admin', decision: { effect: 'deny' } } },
-      { leaf: { kind: 'admin', decision: { effect: 'deny' } } },
-    ])
+    for (const index of [before, before + 1])
+      expect(await leafAt(index)).toMatchObject({ kind: 'admin', decision: { effect: 'deny' } })
+    expect(await it.store.log.size()).toBe(before + 2)
     expect((await post(path, { ...body, ...why }, it.pepToken)).status).toBe(401)
   })
 
@@ -392,3 +447,46 @@ describe('proofs', () => {
     )
   })
 })
+
+test('a request as large as a gateway takes is taken into the log', async () => {
+  const body = randomBytes(32 * 1024 * 1024)
+  const journal = await createTestJournal({ sealer: it.sealer })
+  const { sent } = journal.batch([testIntent({ exchange: { body_bytes: body.length, body } })])
+  const ship = (token: string) =>
+    fetch(`${it.url}/v1/records`, {
+      method: 'POST',
+      headers: { authorization: `Bearer ${token}`, 'content-type': 'application/msgpack' },
+      body: pack(sent),
+    })
+  expect((await ship('nobody')).status).toBe(401)
+  expect((await ship(it.pepToken)).status).toBe(200)
+}, 60_000)
+
+test('steps that hold more than an answer takes come as several pages, each once', async () => {
+  const id = `session-${randomUUID()}`
+  const { request } = testIntent()
+  const context = { ...request.context, session: { id } }
+  const journal = await createTestJournal({ sealer: it.sealer })
+  const body = Buffer.alloc(12 * 1024 * 1024, 'a')
+  await journal.ship(
+    it.store,
+    Array.from({ length: 5 }, (_, at) =>
+      testIntent({
+        operation_id: `large-${at}`,
+        request: { ...request, context },
+        exchange: { body_bytes: body.length, body },
+      }),
+    ),
+  )
+  const token = await security()
+  const granted = await answer(post(`/v1/sessions/${id}/unmask`, why, token))
+  const raw = `/v1/sessions/${id}/steps?unmask=${String(granted.body['unmask'])}`
+  const first = await answer(get(raw, token))
+  const steps = first.body['steps'] as { readonly index: number }[]
+  expect(steps).toHaveLength(3)
+  expect(first.body['next']).toBe(steps.at(-1)?.index)
+  const second = await answer(get(`${raw}&after=${String(first.body['next'])}`, token))
+  // The unmasking is of this session too.
+  expect(second.body['steps']).toHaveLength(3)
+  expect(second.body['next']).toBeUndefined()
+}, 60_000)

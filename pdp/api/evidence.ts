@@ -18,7 +18,15 @@ import {
   stored,
 } from './context.ts'
 import { malformed, type Problem, problem } from './problem.ts'
-import { acting, defined, isAuditor, onlyAuditors, reasonBody, sessionOf } from './sessions.ts'
+import {
+  acting,
+  type Asked,
+  defined,
+  isAuditor,
+  onlyAuditors,
+  reasonBody,
+  sessionOf,
+} from './sessions.ts'
 
 const proofQuery = z.object({ size: z.coerce.number().int().min(1).optional() })
 const consistencyQuery = z.object({
@@ -133,12 +141,13 @@ export function evidenceRoutes(app: Api, parts: ApiParts): void {
     if (!asked.ok) return refuse(c, asked.error)
     const { person, body } = asked.value
     return stored(c, async () => {
-      const session = await sessionOf(parts, body.session)
+      const action = 'countersign.evidence.erase'
+      const session = await sessionOf(parts, body.session, { person, action, body })
       if (!session.ok) return refuse(c, session.error)
       const { id, subject, connections } = session.value
       const leaf = await allowed(parts, person, {
         name: 'erase',
-        action: 'countersign.evidence.erase',
+        action,
         resource: { type: 'countersign.session', id },
         admin: { ...why(body), subject, connections: [...connections] },
         detail: { connections },
@@ -159,11 +168,12 @@ export function evidenceRoutes(app: Api, parts: ApiParts): void {
     if (!asked.ok) return refuse(c, asked.error)
     const { person, body } = asked.value
     return stored(c, async () => {
-      const what = await held(parts, body)
+      const action = 'countersign.evidence.hold'
+      const what = await held(parts, body, { person, action, body })
       if (!what.ok) return refuse(c, what.error)
       const leaf = await allowed(parts, person, {
         name: 'hold',
-        action: 'countersign.evidence.hold',
+        action,
         ...what.value,
         admin: { ...what.value.admin, ...why(body) },
       })
@@ -181,14 +191,13 @@ export function evidenceRoutes(app: Api, parts: ApiParts): void {
       const hold = (await erasure.holds()).find(({ id }) => id === body.hold)
       if (!hold) return refuse(c, NO_HOLD)
       const { id, session_id: session, connection } = hold
-      const what = await held(parts, {
-        ...(session !== undefined && { session }),
-        ...(connection !== undefined && { connection }),
-      })
+      const action = 'countersign.evidence.release'
+      const of = defined({ session, connection })
+      const what = await held(parts, of, { person, action, body })
       if (!what.ok) return refuse(c, what.error)
       const leaf = await allowed(parts, person, {
         name: 'release',
-        action: 'countersign.evidence.release',
+        action,
         ...what.value,
         admin: { ...what.value.admin, ...why(body) },
       })
@@ -284,12 +293,17 @@ export function evidenceRoutes(app: Api, parts: ApiParts): void {
     const { person, body } = asked.value
     return stored(c, async () => {
       const { since_ms, session, bodies } = body
-      const of = session === undefined ? undefined : await sessionOf(parts, session)
+      const action = 'countersign.evidence.export'
+      const resource = { type: 'countersign.log', id: bodies ? 'bodies' : 'decisions' } as const
+      const of =
+        session === undefined
+          ? undefined
+          : await sessionOf(parts, session, { person, action, resource, body })
       if (of && !of.ok) return refuse(c, of.error)
       const leaf = await allowed(parts, person, {
         name: 'export',
-        action: 'countersign.evidence.export',
-        resource: { type: 'countersign.log', id: bodies ? 'bodies' : 'decisions' },
+        action,
+        resource,
         admin: {
           ...why(body),
           ...defined({ since_ms }),
@@ -318,7 +332,7 @@ export function evidenceRoutes(app: Api, parts: ApiParts): void {
     const { person, body } = asked.value
     return stored(c, async () => {
       const { alarm } = checkpoints.status()
-      if (!alarm) return refuse(c, problem(409, 'PDP_REFUSED', 'there is no alarm to end'))
+      if (!alarm) return refuse(c, NO_ALARM)
       const leaf = await allowed(parts, person, {
         name: 'resume',
         action: 'countersign.evidence.resume',
@@ -329,11 +343,12 @@ export function evidenceRoutes(app: Api, parts: ApiParts): void {
       if (!leaf.ok) return refuse(c, leaf.error)
       await parts.administration.record(leaf.value())
       const { issuer } = person.subject.properties
-      await checkpoints.resume({
+      const resumed = await checkpoints.resume({
+        alarm,
         by: { issuer, type: person.subject.type, id: person.subject.id },
         reason: body.reason ?? '',
       })
-      return reply(c, { resumed: true })
+      return resumed ? reply(c, { resumed }) : refuse(c, NO_ALARM)
     })
   })
 }
@@ -346,6 +361,7 @@ const HELD = problem(
   'PDP_REFUSED',
   'a legal hold is on this session or its connections; release it first',
 )
+const NO_ALARM = problem(409, 'PDP_REFUSED', 'there is no alarm to end')
 const NO_HOLD = problem(404, 'PDP_NOT_FOUND', 'there is no such hold')
 
 /** Lines as they are made. A failure cuts the answer, which then has no end line. */
@@ -404,6 +420,7 @@ async function held(
     session,
     connection,
   }: { readonly session?: string | undefined; readonly connection?: string | undefined },
+  asked: Asked,
 ): Promise<Result<Held, Problem>> {
   if (session === undefined) {
     const name = connection ?? ''
@@ -413,7 +430,7 @@ async function held(
       detail: { connection: name },
     })
   }
-  const found = await sessionOf(parts, session)
+  const found = await sessionOf(parts, session, asked)
   if (!found.ok) return found
   const { id, subject, connections } = found.value
   return ok({

@@ -2,6 +2,7 @@ import { z } from 'zod'
 import type { JournalRecord } from '../contract/record.ts'
 import { explain, valuesByPath } from '../decide/explain.ts'
 import type { ActivePolicy, CurrentPolicy } from '../policy/policy.ts'
+import { shownDifferences } from '../evidence/shown.ts'
 import type { Store } from '../store/store.ts'
 import { type Api, type ApiParts, personOf, refuse, reply, stored } from './context.ts'
 import { problem } from './problem.ts'
@@ -55,10 +56,10 @@ export function policyRoutes(app: Api, parts: PolicyApiParts): void {
       reply(c, {
         live: parts.policy().revision,
         candidate: parts.candidate()?.revision ?? null,
-        differences: await parts.shadow.list({
-          limit,
-          ...(candidate !== undefined && { candidate }),
-        }),
+        differences: await shownDifferences(
+          parts.steps,
+          await parts.shadow.list({ limit, ...(candidate !== undefined && { candidate }) }),
+        ),
       }),
     )
   })
@@ -66,7 +67,10 @@ export function policyRoutes(app: Api, parts: PolicyApiParts): void {
 
 type Decided = Extract<JournalRecord, { readonly kind: 'intent' | 'decision' }>
 
-/** Why, with every value masked. What cannot be masked is not shown: rules and paths alone say no value. */
+/**
+ * Why, with every value masked. What cannot be masked is not shown, and no path that the masked request does not have:
+ * names of parameters and of tools' inputs are the agent's.
+ */
 async function explained(
   { steps }: ApiParts,
   policy: ActivePolicy,
@@ -96,7 +100,9 @@ async function explained(
       })),
       inputs: explanation.inputs.map((input) => ({
         ...input,
-        value: values.has(input.path) ? values.get(input.path) : 'not shown',
+        ...(values.has(input.path)
+          ? { value: values.get(input.path) }
+          : { path: 'not shown', value: 'not shown' }),
       })),
     },
   }

@@ -1,7 +1,10 @@
 import { z } from 'zod'
 import type { Identity } from '../../identity/claims.ts'
+import type { AdministeredResource, AdministrativeAction } from '../contract/administration.ts'
 import { err, ok, type Result } from '../contract/result.ts'
+import { shownSessions } from '../evidence/shown.ts'
 import { unmasks, UNMASK_MS } from '../evidence/administration.ts'
+import { signedLeaf } from '../evidence/signed-leaf.ts'
 import {
   type Api,
   type ApiContext,
@@ -39,9 +42,10 @@ export function sessionRoutes(app: Api, parts: ApiParts): void {
     if (!person.ok) return refuse(c, person.error)
     const query = listQuery.safeParse(c.req.query())
     if (!query.success) return refuse(c, malformed(query.error))
-    return stored(c, async () =>
-      reply(c, { sessions: await parts.sessions.list(defined(query.data)) }),
-    )
+    return stored(c, async () => {
+      const found = await parts.sessions.list(defined(query.data))
+      return reply(c, { sessions: await shownSessions(parts.steps, found) })
+    })
   })
 
   app.get('/v1/sessions/:id/steps', async (c) => {
@@ -59,7 +63,8 @@ export function sessionRoutes(app: Api, parts: ApiParts): void {
       if (unmask !== undefined && !raw) return refuse(c, NO_GRANT)
       if (!found.ok) return refuse(c, unknown(found.sessions))
       const steps = await parts.steps.show(found.id, found.steps, raw)
-      const last = found.steps.length === page.limit ? found.steps.at(-1)?.index : undefined
+      const more = steps.length < found.steps.length || found.steps.length === page.limit
+      const last = more ? steps.at(-1)?.index : undefined
       return reply(c, {
         id: found.id,
         masked: !raw,
@@ -74,12 +79,13 @@ export function sessionRoutes(app: Api, parts: ApiParts): void {
     if (!asked.ok) return refuse(c, asked.error)
     const { person, body } = asked.value
     return stored(c, async () => {
-      const found = await sessionOf(parts, c.req.param('id'))
+      const action = 'countersign.sessions.unmask'
+      const found = await sessionOf(parts, c.req.param('id'), { person, action, body })
       if (!found.ok) return refuse(c, found.error)
       const { id, subject, connections } = found.value
       const leaf = await parts.administration.authorize(person, {
         name: 'unmask',
-        action: 'countersign.sessions.unmask',
+        action,
         resource: { type: 'countersign.session', id },
         admin: { ...defined(body), subject, connections: [...connections] },
         detail: { connections },
@@ -95,25 +101,29 @@ export function sessionRoutes(app: Api, parts: ApiParts): void {
 const NO_GRANT = problem(
   403,
   'PDP_FORBIDDEN',
-  'this is no unmasking of yours of this session, or it is over; ask for one with POST …/unmask',
+  'this is no unmasking of yours of all that this session reached, or it is over, or the log cannot be signed; ask for one with POST …/unmask',
 )
 
 export const onlyAuditors = ({ auditors }: ApiParts): Problem =>
   problem(403, 'PDP_FORBIDDEN', `only members of ${auditors.join(', ')} may see this`)
 
-export const isAuditor = ({ auditors }: ApiParts, { subject }: Identity): boolean =>
-  subject.properties.groups.some((group) => auditors.includes(group))
+export const isAuditor = (
+  { auditors }: Pick<ApiParts, 'auditors'>,
+  { subject }: Identity,
+): boolean => subject.properties.groups.some((group) => auditors.includes(group))
 
 /** What people are shown unmasked hangs on the leaf that says so, so that no service forgets it or makes it up. */
 async function mayUnmask(
-  { log, now }: ApiParts,
+  { log, sessions, checkpoints, now }: ApiParts,
   person: Identity,
   session: string,
   index: number | undefined,
 ): Promise<boolean> {
   if (index === undefined) return false
-  const [leaf] = await log.leaves(index, 1)
-  return leaf?.index === index && unmasks(leaf.leaf, person, session, now())
+  const leaf = await signedLeaf(log, checkpoints, index)
+  const holder = leaf && (await sessions.holder(session))
+  if (!leaf || !holder) return false
+  return unmasks(leaf.leaf, person, { id: session, connections: holder.connections }, now())
 }
 
 /** A person, and what they send. Whether they may is for policy. */
@@ -136,15 +146,32 @@ export type KnownSession = {
   readonly connections: readonly string[]
 }
 
-/** A session by its id or label, as the store knows it. */
+/** What somebody wants to do to a session that they name. */
+export type Asked = {
+  readonly person: Identity
+  readonly action: AdministrativeAction
+  /** Absent: the session itself. */
+  readonly resource?: AdministeredResource
+  readonly body: { readonly reason?: string | undefined }
+}
+
+/**
+ * A session by its id or label, as the store knows it. That there is none, or that there are several, is for those who may
+ * see sessions, or whom policy might let do this to one; others get what they would get for any session.
+ */
 export async function sessionOf(
-  { sessions }: Pick<ApiParts, 'sessions'>,
+  parts: Pick<ApiParts, 'sessions' | 'administration' | 'auditors'>,
   name: string,
+  { person, action, resource = { type: 'countersign.session', id: 'unknown' }, body }: Asked,
 ): Promise<Result<KnownSession, Problem>> {
-  const found = await sessions.steps(name, { limit: 1 })
-  if (!found.ok) return err(unknown(found.sessions))
-  const holder = await sessions.holder(found.id)
-  return holder ? ok({ id: found.id, ...holder }) : err(unknown([]))
+  const found = await parts.sessions.steps(name, { limit: 1 })
+  const holder = found.ok ? await parts.sessions.holder(found.id) : undefined
+  if (found.ok && holder) return ok({ id: found.id, ...holder })
+  const subject = { issuer: 'unknown', id: 'unknown' }
+  const admin = { ...defined({ reason: body.reason }), subject, connections: [] }
+  const might = parts.administration.might(person, { action, resource, admin })
+  if (!might.ok && !isAuditor(parts, person)) return err(problem(403, 'PDP_FORBIDDEN', might.error))
+  return err(unknown(found.ok ? [] : found.sessions))
 }
 
 function unknown(namesakes: readonly { readonly id: string }[]): Problem {

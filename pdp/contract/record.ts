@@ -124,6 +124,15 @@ const keyId = z.string().regex(/^[0-9a-f]{32}$/)
 
 /** Most bytes of a wrapped key: a key service's own wrapping included. */
 const MAX_WRAPPED_BYTES = 64 * 1024
+/** Most keys of one batch. */
+const MAX_KEYS = 1000
+/** Largest payload of a frame, bytes: far above any body limit, so a larger length is damage. */
+export const MAX_PAYLOAD_BYTES = 256 * 1024 * 1024
+/**
+ * Most bytes of a batch as it is sent: a frame that is as large as one may be, with every key. What an enforcement point
+ * has on record it must be able to ship, or one large request would stop its journal for good.
+ */
+export const MAX_BATCH_BYTES = MAX_PAYLOAD_BYTES + MAX_KEYS * MAX_WRAPPED_BYTES + 4 * 1024 * 1024
 
 /**
  * The key of a session's content on one connection, wrapped. Whoever deletes every copy of it has erased what it
@@ -177,7 +186,7 @@ export const recordBatch = z.strictObject({
    * Keys that the enforcement point still holds, oldest first, until they are acknowledged with a batch. Of an earlier
    * epoch, some may be; and the same key comes again when an answer is lost.
    */
-  keys: z.array(wrappedKey).max(1000),
+  keys: z.array(wrappedKey).max(MAX_KEYS),
 })
 export type RecordBatch = z.infer<typeof recordBatch>
 

@@ -70,10 +70,10 @@ export function createShadow(parts: ShadowParts): Shadow {
     if (same) return
     record({
       decision_id: decision.id,
+      session_id: request.context.session.id,
       at_ms: now(),
       live_revision: decision.revision,
       candidate_revision: policy.revision,
-      session_id: request.context.session.id,
       subject: request.subject.id,
       action: request.action.name,
       resource: request.resource.id,

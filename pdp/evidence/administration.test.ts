@@ -92,14 +92,30 @@ describe('a leaf lets a person see a session unmasked', () => {
     decision: { id: 'd', effect: 'allow', rules: [], revision: 'r' },
     logged_ms: NOW,
   }
-  const sees = (leaf: object, who = olivia, session = 's-1', now_ms = NOW + 1) =>
-    unmasks(JSON.stringify(leaf), who, session, now_ms)
+  const sees = (
+    leaf: object,
+    who = olivia,
+    session = 's-1',
+    now_ms = NOW + 1,
+    connections = ['claude'],
+  ) => unmasks(JSON.stringify(leaf), who, { id: session, connections }, now_ms)
 
   test('when it is of their own unmasking of this session, for 15 minutes', () => {
     expect(UNMASK_MS).toBe(15 * 60_000)
     expect(sees(granted)).toBe(true)
     expect(sees(granted, olivia, 's-1', NOW + UNMASK_MS - 1)).toBe(true)
     expect(sees(granted, olivia, 's-1', NOW + UNMASK_MS)).toBe(false)
+  })
+
+  test('counted from when it was granted, also where the log’s clock is ahead or a clock was set back', () => {
+    expect(sees({ ...granted, logged_ms: NOW + 1e9 }, olivia, 's-1', NOW + UNMASK_MS)).toBe(false)
+    expect(sees(granted, olivia, 's-1', NOW - 59_000)).toBe(true)
+    expect(sees(granted, olivia, 's-1', NOW - 60_000)).toBe(false)
+  })
+
+  test('and not what the session reached since then', () => {
+    expect(sees(granted, olivia, 's-1', NOW, [])).toBe(true)
+    expect(sees(granted, olivia, 's-1', NOW, ['claude', 'customers'])).toBe(false)
   })
 
   test.each<[string, object, Identity?, string?]>([
@@ -111,7 +127,9 @@ describe('a leaf lets a person see a session unmasked', () => {
     ['it says nothing of a decision', { ...granted, decision: undefined }],
     ['it is of another act', { ...granted, name: 'export' }],
     ['it is of another kind', { ...granted, kind: 'event' }],
-    ['it does not say when', { ...granted, logged_ms: undefined }],
+    ['it does not say when', { ...granted, time_ms: undefined }],
+    ['it does not say what it reaches', { ...granted, detail: {} }],
+    ['its own clock was ahead', { ...granted, time_ms: NOW + 1e10, logged_ms: NOW + 1e10 }],
     ['it does not say who', { ...granted, by: undefined }],
     ['it is of the log', { ...granted, session_id: undefined }],
   ])('but not when %s', (_, leaf, who = olivia, session = 's-1') => {

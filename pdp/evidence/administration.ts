@@ -35,6 +35,11 @@ export type Administration = {
    * @returns the leaf, or why not.
    */
   readonly authorize: (person: Identity, act: Act) => Promise<Result<ActLeaf, string>>
+  /** Whether policy might allow it: nothing comes of it, so nothing is on record. @returns why not. */
+  readonly might: (
+    person: Identity,
+    act: Pick<Act, 'action' | 'resource' | 'admin'>,
+  ) => Result<void, string>
   /** Puts an act on record that is about to happen. @returns the leaf's index. */
   readonly record: (leaf: LeafBody) => Promise<number>
 }
@@ -51,10 +56,17 @@ export function createAdministration(parts: AdministrationParts): Administration
       const leaf: ActLeaf = (more) => actLeaf(act, person, decision, source, now(), more)
       if (decision.effect === 'allow') return ok(leaf)
       await record(leaf())
-      const [reason] = decision.reasons
-      return err(reason ? `policy refuses: ${reason.message} (${reason.rule})` : 'policy refuses')
+      return err(refusal(decision))
+    },
+    might(person, { action, resource, admin }) {
+      const decision = administer({ person, action, resource, admin })
+      return decision.effect === 'allow' ? ok(undefined) : err(refusal(decision))
     },
   }
+}
+
+function refusal({ reasons: [reason] }: Decision): string {
+  return reason ? `policy refuses: ${reason.message} (${reason.rule})` : 'policy refuses'
 }
 
 function actLeaf(
@@ -81,31 +93,45 @@ function actLeaf(
 
 /** How long what a person may see unmasked can be asked for. */
 export const UNMASK_MS = 15 * 60_000
+/** Clocks of several services differ by a little; a grant from further ahead is one of a clock that was wrong. */
+const CLOCK_MS = 60_000
 
-/** Whether a leaf lets this person see this session unmasked: the leaf of their own unmasking, not long ago. */
+/** What is to be seen unmasked: a session, with all connections that it reached by now. */
+export type Unmasked = { readonly id: string; readonly connections: readonly string[] }
+
+/**
+ * Whether a leaf lets this person see this session unmasked: the leaf of their own unmasking, not long ago. What the
+ * session reached since then, policy was not asked about.
+ */
 export function unmasks(
   leaf: string,
   { subject }: Identity,
-  session_id: string,
+  session: Unmasked,
   now_ms: number,
 ): boolean {
   const read = JSON.parse(leaf) as {
     readonly kind?: unknown
     readonly name?: unknown
-    readonly logged_ms?: unknown
+    readonly time_ms?: unknown
     readonly by?: { readonly issuer?: unknown; readonly type?: unknown; readonly id?: unknown }
     readonly decision?: { readonly effect?: unknown }
     readonly session_id?: unknown
+    readonly detail?: { readonly connections?: unknown }
   }
+  const connections = read.detail?.connections
+  // By the clock of who granted it: that of the log never goes back, and stays ahead where it once was.
+  const age_ms = typeof read.time_ms === 'number' ? now_ms - read.time_ms : UNMASK_MS
   return (
     read.kind === 'admin' &&
     read.name === 'unmask' &&
     read.decision?.effect === 'allow' &&
-    read.session_id === session_id &&
+    read.session_id === session.id &&
     read.by?.issuer === subject.properties.issuer &&
     read.by.type === subject.type &&
     read.by.id === subject.id &&
-    typeof read.logged_ms === 'number' &&
-    now_ms - read.logged_ms < UNMASK_MS
+    Array.isArray(connections) &&
+    session.connections.every((name) => connections.includes(name)) &&
+    age_ms > -CLOCK_MS &&
+    age_ms < UNMASK_MS
   )
 }

@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto'
 import postgres, { type Sql } from 'postgres'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { testIntent, testMaster, testOutcome } from '../../sealing/testing.ts'
+import { createUnwrapper } from '../../sealing/wrapper.ts'
 import type { JournalRecord } from '../contract/record.ts'
 import type { SessionStep, Store } from '../store/store.ts'
 import { openTestStore } from '../store/testing.ts'
@@ -201,6 +202,32 @@ describe('what is not what the leaf says is damaged', () => {
     expect(await reader.open(hashed, second!.sealed)).toMatchObject(damaged(/committed to/))
     const whole = { ...one, content: other!.content }
     expect(await reader.open(whole, second!.sealed)).toMatchObject(damaged(/another step/))
+  })
+
+  test('when it is of another session or connection than the key, whatever the leaf says', async () => {
+    const session = newSession()
+    const { steps } = await shipped(session, [intent(session, 'o-1')])
+    const leaf = JSON.parse(steps[0]?.leaf ?? '') as Record<string, unknown>
+    const reader = testReader(store)
+    expect(await reader.open(leaf, steps[0]?.sealed)).toMatchObject({ ok: true })
+    expect(
+      await reader.open({ ...leaf, session_id: newSession() }, steps[0]?.sealed),
+    ).toMatchObject(damaged(/another session/))
+    // The key is found by its id; whose it is, is what the store was told first.
+    const { content } = leaf as { content: { key: string } }
+    const moved = createReader(
+      {
+        ...store.keys,
+        async find(id) {
+          const found = await store.keys.find(id)
+          return id === content.key && found && found !== 'erased'
+            ? { ...found, connection: 'another' }
+            : found
+        },
+      },
+      { unwrap: (key) => createUnwrapper(testMaster).unwrap({ ...key, connection: 'claude' }) },
+    )
+    expect(await open(moved, steps[0])).toMatchObject(damaged(/another connection/))
   })
 
   test('when blocks were exchanged, altered or are gone', async () => {

@@ -21,6 +21,9 @@ export type Unreadable = {
   readonly message: string
 }
 
+/** With whose content it is for. */
+type OwnedKey = ContentKey & { readonly session_id: string; readonly connection: string }
+
 /** Opens sealed content. */
 export type Reader = {
   /**
@@ -43,9 +46,9 @@ const KEEP_MS = 10_000
 
 /** @param unwrapper absent where this service has no master key: then nothing is opened. */
 export function createReader(keys: KeyStore, unwrapper: Unwrapper | undefined): Reader {
-  const kept = new Map<string, { readonly key: ContentKey; readonly until_ms: number }>()
+  const kept = new Map<string, { readonly key: OwnedKey; readonly until_ms: number }>()
 
-  async function keyOf(id: string): Promise<Result<ContentKey, Unreadable>> {
+  async function keyOf(id: string): Promise<Result<OwnedKey, Unreadable>> {
     const known = kept.get(id)
     if (known && known.until_ms > performance.now()) return ok(known.key)
     kept.delete(id)
@@ -55,7 +58,8 @@ export function createReader(keys: KeyStore, unwrapper: Unwrapper | undefined): 
     if (!unwrapper) return unreadable('no_key', 'this service has no master key')
     const secret = await unwrapper.unwrap(found)
     if (!secret.ok) return unreadable('no_key', secret.error)
-    const key = contentKey(id, secret.value)
+    const { session_id, connection } = found
+    const key = { ...contentKey(id, secret.value), session_id, connection }
     const [oldest] = kept.keys()
     if (oldest !== undefined && kept.size >= MAX_KEPT) kept.delete(oldest)
     kept.set(id, { key, until_ms: performance.now() + KEEP_MS })
@@ -68,8 +72,14 @@ export function createReader(keys: KeyStore, unwrapper: Unwrapper | undefined): 
     if (!content) return unreadable('not_recorded', 'no content was recorded')
     const key = await keyOf(content.key)
     if (!key.ok) return key
+    // Who may see one session, or has erased it, has not said so of another.
+    if (key.value.session_id !== record.step.session_id)
+      return unreadable('damaged', 'it is sealed under the key of another session')
     const opened = await openRecord(record, key.value, (block) => keys.block(content.key, block))
-    return opened.ok ? opened : unreadable('damaged', opened.error)
+    if (!opened.ok) return unreadable('damaged', opened.error)
+    if ('connection' in opened.value && opened.value.connection !== key.value.connection)
+      return unreadable('damaged', 'it is sealed under the key of another connection')
+    return opened
   }
 
   return {

@@ -170,6 +170,17 @@ describe('shown masked', () => {
     expect(contentOf(shown)).not.toMatch(/078|1120/)
   })
 
+  test('a body of which nobody knows what policy masks in it is not shown', async () => {
+    const operation = randomUUID()
+    const { id, steps } = await session((about) => [
+      intent(about.session_id, randomUUID(), 'another operation'),
+      chunk(about, operation, 'delivered', 0, 'Jane'),
+    ])
+    const shown = await stepsWith(masking).show(id, await steps(), false)
+    expect(shown[1]).toMatchObject({ unreadable: { code: 'not_maskable' } })
+    expect(contentOf(shown)).not.toContain('Jane')
+  })
+
   test.each<[string, ViewMask | undefined]>([
     ['there is nothing to mask with', undefined],
     ['the mask refuses', () => Promise.resolve(err('it is no text'))],

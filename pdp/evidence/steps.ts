@@ -27,6 +27,7 @@ export type StepsParts = {
 
 /** Opens steps for people. Nothing is shown raw that was not asked for raw. */
 export type Steps = {
+  /** @returns the first of them, at least one: fewer than all when what they hold is more than one answer takes. */
   readonly show: (
     session: string,
     steps: readonly SessionStep[],
@@ -41,6 +42,12 @@ type Leaf = Readonly<Record<string, unknown>>
 
 /** Most records of one operation; of one that has more, bodies are not joined, and so not shown masked. */
 const MOST_STEPS = 20_000
+
+/**
+ * Characters of what is shown after which an answer ends. A record may hold bodies of 32 MiB, and hundreds of them at once
+ * would take the memory of a service that decides.
+ */
+const PAGE_CHARACTERS = 32 * 1024 * 1024
 
 export function createSteps({ store, reader, vault, mask }: StepsParts): Steps {
   async function masked(
@@ -84,6 +91,9 @@ export function createSteps({ store, reader, vault, mask }: StepsParts): Steps {
   ): Promise<Result<JournalRecord, Shortfall>> {
     const operation = await recordsOf(session, first)
     if (!operation.ok) return operation
+    // It says which fields policy masks, which nothing in a body does.
+    if (!operation.value.some(({ kind }) => kind === 'intent' || kind === 'decision'))
+      return short('not_maskable', 'the decision that it belongs to is not on record')
     const bodies: Uint8Array[] = []
     const pieces: [number, number][] = []
     let offset = 0
@@ -137,7 +147,13 @@ export function createSteps({ store, reader, vault, mask }: StepsParts): Steps {
     masked,
     async show(session, steps, raw) {
       const all: ShownStep[] = []
-      for (const step of steps) all.push(await show(session, step, raw))
+      let characters = 0
+      for (const step of steps) {
+        const one = await show(session, step, raw)
+        all.push(one)
+        characters += weightOf(one)
+        if (characters >= PAGE_CHARACTERS) break
+      }
       return all
     },
   }
@@ -166,4 +182,11 @@ export function textual(value: unknown): unknown {
   if (Array.isArray(value)) return value.map(textual)
   if (typeof value !== 'object' || value === null) return value
   return Object.fromEntries(Object.entries(value).map(([key, one]) => [key, textual(one)]))
+}
+
+/** About how many characters of JSON it takes. */
+function weightOf(value: unknown): number {
+  if (typeof value === 'string') return value.length
+  if (typeof value !== 'object' || value === null) return 8
+  return Object.entries(value).reduce((sum, [key, one]) => sum + key.length + weightOf(one), 8)
 }

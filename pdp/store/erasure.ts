@@ -5,6 +5,7 @@ import { approvalLeaf } from './approval-leaf.ts'
 import { APPEND_DEADLINE_MS, type Connection, type Transaction } from './connection.ts'
 import { type Appending, readHead } from './log/append.ts'
 import { approvals, votes } from './schema.ts'
+import { noteErased } from './sealed/late-keys.ts'
 import type { Erased, ErasureStore, RetentionRule, Selection } from './store.ts'
 import { columnText } from './text.ts'
 
@@ -29,6 +30,7 @@ export function createErasureStore({ use, appendLeaves, source }: Appending): Er
           // Before anything is looked at: no hold and no key comes between.
           await readHead(transaction, sql`for update`)
           if ('session_id' in selection && (await isHeld(transaction, selection))) return 'held'
+          if ('session_id' in selection) await noteErased(transaction, selection.session_id, now_ms)
           const keys = await eraseKeys(transaction, selection, now_ms)
           const ended = await endApprovals(transaction, selection)
           const gone = await eraseApprovals(transaction, selection, now_ms)
@@ -228,9 +230,15 @@ async function eraseNames(transaction: Transaction, sessions: readonly string[])
   await transaction.execute(
     sql`delete from countersign.session_labels where ${isOneOf(sql`session_id`, sessions)}`,
   )
+  // A decision that a person then approved is in no leaf of its own.
   await transaction.execute(
     sql`delete from countersign.shadow_differences where ${isOneOf(sql`session_id`, sessions)}`,
   )
+  // Those of before they said whose they are.
+  await transaction.execute(sql`
+    delete from countersign.shadow_differences where session_id is null and decision_id::text in (
+      select decision_id from countersign.leaves
+      where ${isOneOf(sql`session_id`, sessions)} and decision_id is not null)`)
 }
 
 async function due(

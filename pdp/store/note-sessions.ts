@@ -1,7 +1,6 @@
 import { sql } from 'drizzle-orm'
 import type { LeafBody } from '../evidence/log-store.ts'
 import type { Connection, Transaction } from './connection.ts'
-import { session_labels } from './schema.ts'
 import { columnText } from './text.ts'
 
 type Seen = {
@@ -31,6 +30,9 @@ export async function noteSessions(
       as s(id text, subject_id text, issuer text, first_ms bigint, last_ms bigint)
     order by id
     on conflict (id) do update set
+      -- An end may come before its beginning, of a journal that is shipped later. Whose a session is never changes.
+      subject_id = case when known.subject_id = '' then excluded.subject_id else known.subject_id end,
+      issuer = case when known.subject_id = '' then excluded.issuer else known.issuer end,
       first_ms = least(known.first_ms, excluded.first_ms), last_ms = greatest(known.last_ms, excluded.last_ms)`)
   await noteCounts(transaction, seen)
 }
@@ -51,16 +53,23 @@ async function noteCounts(transaction: Transaction, seen: readonly Seen[]): Prom
     on conflict (session_id, what, name) do update set count = known.count + excluded.count`)
 }
 
-/** What the client calls a session. It is content, so it stands apart and goes when the session's key goes. */
+/**
+ * What the client calls a session. It is content, so it stands apart and goes when the session's keys go; where they went
+ * while it was opened, it is not noted. A key is locked, so that an erasure that begins now comes after it, and takes it.
+ */
 export async function noteLabel(
   { db }: Connection,
   session_id: string,
   label: string,
 ): Promise<void> {
-  await db
-    .insert(session_labels)
-    .values({ session_id: columnText(session_id), label: columnText(label) })
-    .onConflictDoNothing()
+  await db.execute(sql`
+    insert into countersign.session_labels (session_id, label)
+    select ${columnText(session_id)}, ${columnText(label)}
+    from (
+      select from countersign.session_keys
+      where session_id = ${columnText(session_id)} and wrapped is not null limit 1 for share
+    ) as kept
+    on conflict do nothing`)
 }
 
 function collect(leaves: readonly LeafBody[]): readonly Seen[] {

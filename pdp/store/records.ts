@@ -3,6 +3,7 @@ import { APPEND_DEADLINE_MS, type Transaction, type Use } from './connection.ts'
 import type { AppendLeaves } from './log/append.ts'
 import { noteSessions } from './note-sessions.ts'
 import { insertSealed } from './sealed/insert.ts'
+import { eraseLate } from './sealed/late-keys.ts'
 import type { AppendResult, IndexedFrame, RecordAppend, RecordStore } from './store.ts'
 
 /** `prev` of the first frame of an epoch. */
@@ -61,6 +62,7 @@ async function append(
     transaction,
     fresh.map(({ leaf }) => leaf),
   )
+  await eraseLate(transaction, { keys: batch.keys, frames: fresh })
   return { ok: true, seq: last.next + fresh.length - 1, fresh: fresh.length }
 }
 

@@ -299,11 +299,11 @@ export const shadow_differences = countersign.table(
   'shadow_differences',
   {
     decision_id: uuid('decision_id').notNull(),
+    /** Whose content it tells of; rows of before this column have none. */
+    session_id: text('session_id'),
     candidate_revision: text('candidate_revision').notNull(),
     live_revision: text('live_revision').notNull(),
     at_ms: time('at_ms').notNull(),
-    /** By which it is erased; none of before. */
-    session_id: text('session_id'),
     subject: text('subject').notNull(),
     action: text('action').notNull(),
     resource: text('resource').notNull(),
@@ -318,7 +318,7 @@ export const shadow_differences = countersign.table(
   ],
 )
 
-/** Only to find sessions fast; it follows from the leaves. */
+/** To find sessions fast; it follows from the leaves. */
 export const sessions = countersign.table(
   'sessions',
   {
@@ -327,6 +327,8 @@ export const sessions = countersign.table(
     issuer: text('issuer').notNull(),
     first_ms: time('first_ms').notNull(),
     last_ms: time('last_ms').notNull(),
+    /** When its content was erased last: keys of before that come later are not kept. */
+    erased_ms: time('erased_ms'),
   },
   (table) => [
     index('sessions_recent').on(table.last_ms, table.id),

@@ -203,3 +203,13 @@ test('whose session it is and which connections it reached is what its records s
   })
   expect(await store.sessions.holder('h-2')).toBeUndefined()
 })
+
+test('whose a session is stays known when its end came before its beginning', async () => {
+  await append('pep-1', [outcome('h-late', 'o-1', T + 6, 'unknown')])
+  await append('pep-1', [intent('h-late', 'o-1', { subject_id: 'agent-7' })])
+  await append('pep-1', [intent('h-late', 'o-2', { subject_id: 'agent-8' })])
+  const { issuer } = testIntent().request.subject.properties
+  expect(await store.sessions.holder('h-late')).toMatchObject({
+    subject: { issuer, id: 'agent-7' },
+  })
+})

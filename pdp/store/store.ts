@@ -75,11 +75,11 @@ export type ShadowStore = {
 /** A decision that a candidate policy would have made differently. */
 export type Difference = {
   readonly decision_id: string
+  /** Whose content it tells of; rows of before it was kept have none. */
+  readonly session_id: string | null
   readonly at_ms: number
   readonly live_revision: string
   readonly candidate_revision: string
-  /** By which it is erased; `null`: of before. */
-  readonly session_id: string | null
   readonly subject: string
   readonly action: string
   readonly resource: string

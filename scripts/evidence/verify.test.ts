@@ -133,6 +133,31 @@ describe('what is right is found right', () => {
   })
 })
 
+test('sealed bytes are read a bounded number of blocks at a time, and around a leaf that names none', async () => {
+  const content = {
+    key: '0'.repeat(32),
+    commitment: 'c',
+    sealed: '1'.repeat(64),
+    blocks: Array.from({ length: 100 }, () => '2'.repeat(64)),
+  }
+  const log = testLog()
+  await log.grow(
+    0,
+    Array.from({ length: 8 }, (_, n) => testLeaf(n, { content })),
+  )
+  await log.sign()
+  const [, second] = log.store.rows.leaves
+  if (second) log.store.rows.leaves[1] = { ...second, leaf: '{"content":{"key":null' }
+  const asked: number[][] = []
+  await log.lines({
+    sealed: (leaves) => {
+      asked.push(leaves.map(({ index }) => index))
+      return Promise.resolve(new Map())
+    },
+  })
+  expect(asked).toEqual([[0, 1, 2, 3], [4, 5, 6], [7]])
+})
+
 async function sealedLog(): Promise<{ lines: string[] }> {
   const sha = (text: string): string => createHash('sha256').update(text).digest('hex')
   const log = testLog()
