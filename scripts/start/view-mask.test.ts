@@ -183,7 +183,7 @@ describe('an intent', () => {
         target: '/customers/42?name=M%C3%BCller&q=a+b&&x',
         headers: [
           ['accept', '*/*'],
-          ['cookie', `sha256:${'4111111111111111'.repeat(4)}`],
+          ['x-digest', `sha256:${'ab12'.repeat(16)}`],
         ],
         body_bytes: 12,
         body: Buffer.from('{"a": "b" } '),
@@ -195,12 +195,16 @@ describe('an intent', () => {
   test('hides headers that open something', async () => {
     const headers: [string, string][] = [
       ['Set-Cookie', 'a=b'],
+      ['cookie', `sha256:${'ab12'.repeat(16)}`],
+      ['x-password', `sha256:${'ab12'.repeat(16)}`],
       ['x-auth-token', 'abc'],
       ['X-Tokens-Left', '5'],
     ]
     const shown = await masked(testIntent({ exchange: { headers, body_bytes: 0 } }))
     expect(shown.exchange.headers).toEqual([
       ['Set-Cookie', '[REDACTED:credential]'],
+      ['cookie', '[REDACTED:credential]'],
+      ['x-password', '[REDACTED:credential]'],
       ['x-auth-token', '[REDACTED:credential]'],
       ['X-Tokens-Left', '5'],
     ])
