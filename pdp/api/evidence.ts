@@ -188,7 +188,7 @@ export function evidenceRoutes(app: Api, parts: ApiParts): void {
     if (!asked.ok) return refuse(c, asked.error)
     const { person, body } = asked.value
     return stored(c, async () => {
-      const hold = (await erasure.holds()).find(({ id }) => id === body.hold)
+      const [hold] = await erasure.holds(body.hold)
       if (!hold) return refuse(c, NO_HOLD)
       const { id, session_id: session, connection } = hold
       const action = 'countersign.evidence.release'

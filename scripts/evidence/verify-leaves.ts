@@ -34,6 +34,9 @@ export type LeafChecks = {
   readonly finish: () => void
 }
 
+/** Last time that a date has, milliseconds: ECMA-262, Time Values and Time Range. */
+const LAST_MS = 8.64e15
+
 /** @param whole whether the log is here from its first leaf on, so that every epoch begins at 0. */
 export function createLeafChecks({ problem, warn }: Findings, whole: boolean): LeafChecks {
   /** Next seq by enforcement point and epoch. */
@@ -80,12 +83,13 @@ export function createLeafChecks({ problem, warn }: Findings, whole: boolean): L
     next.set(journal, Math.max(number, expected - 1) + 1)
   }
 
-  function clock(index: number, { logged_ms, name }: Leaf): void {
-    if (typeof logged_ms !== 'number') {
+  function clock(index: number, { logged_ms, name, source }: Leaf): void {
+    if (typeof logged_ms !== 'number' || Math.abs(logged_ms) > LAST_MS) {
       problem({ code: 'leaf_malformed', index, message: `leaf ${index} has no logged_ms` })
       return
     }
-    const told = name === 'clock.back'
+    // Only the log says so of itself.
+    const told = name === 'clock.back' && source?.pep === undefined
     if (last_ms !== undefined && logged_ms < last_ms && !told && !told_back)
       warn({
         code: 'clock_back',

@@ -48,7 +48,7 @@ function noteOf(text: unknown) {
   const [size, root] = [Number(digits), bytes(base64, 'base64', 32)]
   const lines = [...signed.matchAll(/— (\S+) (\S+)\n/gu)]
   const signatures = lines.map(([, name, line]) => ({ name, line: bytes(line, 'base64') }))
-  const whole = root && isCount(size) && signatures.every(({ line }) => line)
+  const whole = root && isCount(size) && signatures.every(({ line }) => line && line.length >= 68)
   return whole ? { origin, size, root, body, signatures } : undefined
 }
 type Note = NonNullable<ReturnType<typeof noteOf>>
@@ -139,7 +139,9 @@ export function verifyAgain(file: Buffer, vkeys: string[], anchors: string[]): V
     const content = object(leaf['content'])
     for (const digest of [content['sealed'], ...list(content['blocks'])])
       wanted.set(digest, { key: content['key'], at: index })
-    if (leaf['v'] !== 1 || typeof leaf['logged_ms'] !== 'number') say('leaf', index)
+    const at_ms = leaf['logged_ms']
+    if (leaf['v'] !== 1 || typeof at_ms !== 'number' || Math.abs(at_ms) > 8.64e15)
+      say('leaf', index)
     const named = [leaf['vkey'], leaf['before'], ...list(leaf['also'])]
     if (leaf['kind'] === 'key') keys.push(...named.map(keyOf))
     const journal = JSON.stringify([pep, epoch])
@@ -176,9 +178,11 @@ export function verifyAgain(file: Buffer, vkeys: string[], anchors: string[]): V
     if (found.has(key) && !found.has(digest)) say('missing', at)
   between.forEach((note) => isSigned(note, keys, origin) || say('signature', note.size))
   for (const anchor of held) {
-    const proof = proofs.findLast((one) => one['from'] === anchor?.size)
+    const leads = proofs.filter(({ to }) => to === from || to === size)
+    const proof = leads.findLast((one) => one['from'] === anchor?.size)
     const [n, end] = proof?.['to'] === from ? [from, base] : [size, final.root]
-    if (!anchor || !isSigned(anchor, keys, origin)) say('anchor')
+    if (!anchor) continue
+    if (!isSigned(anchor, keys, origin)) say('anchor')
     else if (anchor.size > size) say('rolled back', anchor.size)
     else if (anchor.size >= from || proof) {
       const [fits, path] = [roots.get(anchor.size)?.equals(anchor.root), hashes(proof?.['hashes'])]
@@ -186,6 +190,7 @@ export function verifyAgain(file: Buffer, vkeys: string[], anchors: string[]): V
       else say('fork', anchor.size)
     }
   }
+  if (!held.every(Boolean) && verdict.freshness !== 'proven') say('anchor')
   return verdict
 }
 
