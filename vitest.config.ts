@@ -3,7 +3,7 @@ import { defineConfig } from 'vitest/config'
 export default defineConfig({
   test: {
     include: ['{identity,pdp,pep,scripts,sealing,server,test}/**/*.test.ts'],
-    testTimeout: 30_000,
+    testTimeout: 90_000,
     hookTimeout: 60_000,
     // Two cores: a fork per file, two at a time, keeps servers and databases apart.
     pool: 'forks',

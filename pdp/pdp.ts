@@ -181,6 +181,7 @@ export function createPdp({ pdp: config }: PdpConfig, parts: PdpParts): Pdp {
     sessions: store.sessions,
     log: store.log,
     erasure: store.erasure,
+    report: store.report,
     policies: store.policies,
     keys: store.keys,
     origin: parts.evidence.origin,

@@ -27,6 +27,8 @@ export type TestPdp = {
   readonly pdp: Pdp
   readonly url: string
   readonly store: Store
+  /** URL of the database as its owner. */
+  readonly database: string
   /** Verifier key of its checkpoints. */
   readonly vkey: string
   /** Seals as an enforcement point that has the same master key. */
@@ -49,9 +51,10 @@ export async function startTestPdp(
     readonly webhook_secret?: string
     readonly clients?: readonly Client[]
     readonly evidence?: Partial<EvidenceParts>
+    readonly now?: () => number
   } = {},
 ): Promise<TestPdp> {
-  const { store, folder } = await openTestStore()
+  const { store, folder, url: database } = await openTestStore()
   const master = masterKeyOf(randomBytes(32))
   const seed = randomBytes(32).toString('base64')
   const opened = await openSigner({ env: 'SEED' }, ORIGIN, { SEED: seed })
@@ -95,6 +98,7 @@ export async function startTestPdp(
     },
     log: (level, event, detail) => log.push({ level, event, ...(detail && { detail }) }),
     registry,
+    ...(options.now && { now: options.now }),
     ...(options.clients && { clients: options.clients }),
     ...(options.webhook_secret !== undefined && { webhook_secret: options.webhook_secret }),
   })
@@ -103,6 +107,7 @@ export async function startTestPdp(
     pdp,
     url,
     store,
+    database,
     vkey: signer.key.vkey,
     sealer: createSealer({ wrapper: await createWrapper(master), now: Date.now }),
     approvers,

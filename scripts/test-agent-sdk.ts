@@ -1,9 +1,12 @@
 import { cp, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { parseArgs } from 'node:util'
 import { buildBundle } from './build-bundle.ts'
 import { type AgentSdk, type Answer, loadAgentSdk } from './dev/agent-sdk.ts'
 import { type Approver, logInApprover } from './dev/approver.ts'
+import { writeEvidence } from './dev/evidence-of.ts'
+import { openPage } from './dev/open-page.ts'
 import { type Instance, startInstance } from './dev/instance.ts'
 import { startTap, type Tap, type Tapped } from './dev/tap.ts'
 import { startSelf } from './leakcheck/self.ts'
@@ -11,10 +14,11 @@ import { startSelf } from './leakcheck/self.ts'
 /*
  * Runs the real Claude Agent SDK through a gateway of its own, in front of the stand-in for Claude.
  *
- *   npm run test:agent-sdk [-- --slow]     exits 1 when a check fails
+ *   npm run test:agent-sdk [-- --slow] [--out folder]     exits 1 when a check fails
  *
  * The policy is a copy of rego/ with one rule more: a message that holds a card number waits for approval. It waits
- * 2 s, so that the wait ends before the approval; with --slow the default of 50 s.
+ * 2 s, so that the wait ends before the approval; with --slow the default of 50 s. With --out what is on record is
+ * written there: the session as a page with screenshots, as text, an export.
  */
 
 type Trial = {
@@ -24,7 +28,8 @@ type Trial = {
   readonly token: string
 }
 
-const slow = process.argv.includes('--slow')
+const { values } = parseArgs({ options: { slow: { type: 'boolean' }, out: { type: 'string' } } })
+const { slow = false, out } = values
 const wait_s = slow ? 50 : 2
 const root = join(import.meta.dirname, '..')
 const CARD = ['4242', '4242', '4242', '4242'].join(' ')
@@ -45,6 +50,7 @@ try {
     credentials(trial)
     await session(trial, masked)
     await approvals(trial)
+    await replay(trial, out ?? join(folder, 'out'))
     await untouched(sdk, instance)
   } finally {
     await instance.close()
@@ -211,6 +217,29 @@ async function approvals({ instance, approver, ask }: Trial): Promise<void> {
     const count = forwarded().length
     check(`${what} is held again`, held !== undefined && count === 1, `${count} forwarded`)
   }
+}
+
+/** What is on record plays as it was: masked, with the refused call, in a terminal and in a browser. */
+async function replay({ instance, approver }: Trial, to: string): Promise<void> {
+  await writeEvidence(instance, approver, to)
+  const text = await readFile(join(to, 'session.txt'), 'utf8')
+  check('it replays in the terminal', played(text), text)
+  const page = await openPage(join(to, 'session.html'), join(to, 'session'))
+  check('it replays as a page', played(page.text), page.text)
+  check(
+    'the page asks nobody for anything and has no error',
+    page.bad.length === 0,
+    page.bad.join(),
+  )
+}
+
+function played(text: string): boolean {
+  return (
+    text.includes('Countersign refused the tool call Bash') &&
+    text.includes('[REDACTED:us_ssn]') &&
+    !text.includes('219-09-9999') &&
+    !text.includes('ada.lovelace@')
+  )
 }
 
 function received(instance: Instance) {

@@ -294,7 +294,7 @@ describe('sessions', () => {
     expect((await get('/v1/sessions', await it.person('olivia', ['approvers']))).status).toBe(403)
     const auditor = await it.person('anna', ['auditors'])
     expect((await get('/v1/sessions', auditor)).status).toBe(200)
-    expect((await get('/v1/sessions/none', auditor)).status).toBe(404)
+    expect((await get('/v1/sessions/none/steps', auditor)).status).toBe(404)
   })
 })
 

@@ -8,6 +8,7 @@ import { type OpaApiParts, opaRoutes } from './opa.ts'
 import { type PolicyApiParts, policyRoutes } from './policy.ts'
 import { problem } from './problem.ts'
 import { recordRoutes } from './records.ts'
+import { reportRoutes } from './report.ts'
 import { sessionRoutes } from './sessions.ts'
 
 /** Every surface but `/v1/decide`. */
@@ -21,6 +22,7 @@ export function createApi(parts: PolicyApiParts & OpaApiParts & AuthzenParts): A
   recordRoutes(app, parts)
   sessionRoutes(app, parts)
   evidenceRoutes(app, parts)
+  reportRoutes(app, parts)
   policyRoutes(app, parts)
   opaRoutes(app, parts)
   authzenRoutes(app, parts)

@@ -28,6 +28,7 @@ export type ApiParts = {
   readonly sessions: Store['sessions']
   readonly log: Store['log']
   readonly erasure: Store['erasure']
+  readonly report: Store['report']
   readonly policies: Store['policies']
   readonly keys: Store['keys']
   /** Name of the log. */

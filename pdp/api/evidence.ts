@@ -4,9 +4,8 @@ import { z } from 'zod'
 import type { Identity } from '../../identity/claims.ts'
 import { inclusionProof, consistencyProof } from '../evidence/merkle/proof.ts'
 import { exportEvidence } from '../evidence/export.ts'
-import type { StoredLeaf } from '../evidence/log-store.ts'
-import type { NamedContent } from '../store/store.ts'
 import { decisionLines } from '../evidence/decisions.ts'
+import { namedContent } from '../evidence/named-content.ts'
 import type { Act, ActLeaf } from '../evidence/administration.ts'
 import { err, ok, type Result } from '../contract/result.ts'
 import {
@@ -27,8 +26,11 @@ const consistencyQuery = z.object({
   to: z.coerce.number().int().min(1).optional(),
 })
 
-const eraseBody = z.strictObject({ ...reasonBody.shape, session: z.string().min(1).max(512) })
-const holdBody = z
+export const eraseBody = z.strictObject({
+  ...reasonBody.shape,
+  session: z.string().min(1).max(512),
+})
+export const holdBody = z
   .strictObject({
     ...reasonBody.shape,
     session: z.string().min(1).max(512).optional(),
@@ -37,8 +39,8 @@ const holdBody = z
   .refine(({ session, connection }) => (session === undefined) !== (connection === undefined), {
     message: 'say session or connection, one of the two',
   })
-const releaseBody = z.strictObject({ ...reasonBody.shape, hold: z.uuid() })
-const exportBody = z.strictObject({
+export const releaseBody = z.strictObject({ ...reasonBody.shape, hold: z.uuid() })
+export const exportBody = z.strictObject({
   ...reasonBody.shape,
   since_ms: z.int().nonnegative().optional(),
   /** Sizes of checkpoints that somebody holds. */
@@ -46,13 +48,13 @@ const exportBody = z.strictObject({
   /** With sealed bytes, which stay sealed. */
   sealed: z.boolean().default(false),
 })
-const decisionsBody = z.strictObject({
+export const decisionsBody = z.strictObject({
   ...reasonBody.shape,
   since_ms: z.int().nonnegative().optional(),
   session: z.string().min(1).max(512).optional(),
   bodies: z.boolean().default(false),
 })
-const retainBody = z.strictObject({ ...reasonBody.shape, apply: z.boolean().default(false) })
+export const retainBody = z.strictObject({ ...reasonBody.shape, apply: z.boolean().default(false) })
 
 /** `/v1/evidence…`: the log, its proofs, and what people may do to what it tells of. */
 export function evidenceRoutes(app: Api, parts: ApiParts): void {
@@ -83,14 +85,15 @@ export function evidenceRoutes(app: Api, parts: ApiParts): void {
     }),
   )
 
-  app.get('/v1/evidence/leaves/:index{[0-9]+}', (c) =>
+  app.get('/v1/evidence/leaves/:index', (c) =>
     audited(c, parts, async () => {
       const query = proofQuery.safeParse(c.req.query())
       if (!query.success) return refuse(c, malformed(query.error))
-      const index = Number(c.req.param('index'))
-      const [leaf] = await log.leaves(index, 1)
+      const name = c.req.param('index')
+      const index = /^\d{1,15}$/.test(name) ? Number(name) : -1
+      const [leaf] = index < 0 ? [] : await log.leaves(index, 1)
       if (leaf?.index !== index)
-        return refuse(c, problem(404, 'PDP_NOT_FOUND', `the log has no leaf ${index}`))
+        return refuse(c, problem(404, 'PDP_NOT_FOUND', 'the log has no such leaf'))
       const newest = await log.checkpoints.newest()
       const size = query.data.size ?? Math.max(newest?.size ?? 0, index + 1)
       const head = await log.head()
@@ -268,7 +271,7 @@ export function evidenceRoutes(app: Api, parts: ApiParts): void {
         origin: parts.origin,
         anchors,
         ...defined({ since_ms }),
-        ...(sealed && { sealed: (leaves) => parts.keys.sealed(leaves.flatMap(contentOf)) }),
+        ...(sealed && { sealed: (leaves) => parts.keys.sealed(leaves.flatMap(namedContent)) }),
         now,
       })
       return streamed('application/x-ndjson', lines)
@@ -365,14 +368,6 @@ async function* chunked(lines: AsyncIterable<string>): AsyncGenerator<Buffer> {
     text = ''
   }
   if (text !== '') yield Buffer.from(text)
-}
-
-/** What a leaf names of sealed bytes. */
-function contentOf({ index, leaf }: StoredLeaf): readonly NamedContent[] {
-  const { content } = JSON.parse(leaf) as {
-    readonly content?: { readonly key: string; readonly blocks?: readonly string[] }
-  }
-  return content ? [{ index, key: content.key, blocks: content.blocks ?? [] }] : []
 }
 
 const hex = (bytes: Uint8Array): string => Buffer.from(bytes).toString('hex')

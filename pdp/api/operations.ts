@@ -6,13 +6,30 @@ import { recordAck } from '../contract/record.ts'
 import { decisionRequest } from '../contract/request.ts'
 import { demandBody, useBody, voteBody } from './approvals.ts'
 import { evaluation, evaluations } from './authzen-input.ts'
+import {
+  decisionsBody,
+  eraseBody,
+  exportBody,
+  holdBody,
+  releaseBody,
+  retainBody,
+} from './evidence.ts'
+import { reasonBody } from './sessions.ts'
 
 /** Every operation of the API, as its document tells of it; a test holds it against the routes. */
 export type Operation = {
   readonly method: 'get' | 'post' | 'put' | 'patch' | 'delete'
   /** As in OpenAPI: `{id}`. */
   readonly path: string
-  readonly tag: 'Decisions' | 'OPA' | 'AuthZEN' | 'Approvals' | 'Records' | 'Policy' | 'Service'
+  readonly tag:
+    | 'Decisions'
+    | 'OPA'
+    | 'AuthZEN'
+    | 'Approvals'
+    | 'Records'
+    | 'Evidence'
+    | 'Policy'
+    | 'Service'
   readonly summary: string
   /** Whose token it takes; none: anybody's. */
   readonly caller?: 'pep' | 'client' | 'person'
@@ -221,11 +238,127 @@ export const operations: readonly Operation[] = [
   },
   {
     method: 'get',
-    path: '/v1/sessions/{id}',
+    path: '/v1/sessions/{id}/steps',
     tag: 'Records',
-    summary: 'Every record of a session.',
+    summary: 'Every step of a session, masked; raw for who unmasked it.',
     caller: 'person',
-    query: { limit: 'how many', after: 'a cursor' },
+    query: { limit: 'how many', after: 'index of the last leaf seen', unmask: 'what unmask gave' },
+    answer: anything,
+  },
+  {
+    method: 'post',
+    path: '/v1/sessions/{id}/unmask',
+    tag: 'Records',
+    summary:
+      'Unmask a session for oneself, for fifteen minutes; policy decides, and it is on record.',
+    caller: 'person',
+    body: reasonBody,
+    answer: z.object({ id: z.string(), unmask: z.int(), until_ms: z.int() }),
+  },
+  {
+    method: 'get',
+    path: '/v1/evidence',
+    tag: 'Evidence',
+    summary: 'How the log stands: size, checkpoints, anchors, sinks, holds.',
+    caller: 'person',
+    answer: anything,
+  },
+  {
+    method: 'get',
+    path: '/v1/evidence/checkpoint',
+    tag: 'Evidence',
+    summary: 'The newest checkpoint, a signed note; text.',
+    caller: 'person',
+  },
+  {
+    method: 'get',
+    path: '/v1/evidence/leaves/{index}',
+    tag: 'Evidence',
+    summary: 'A leaf, and the proof that it is in the tree (RFC 6962 §2.1.1).',
+    caller: 'person',
+    query: { size: 'of the tree; the newest checkpoint’s when not said' },
+    answer: anything,
+  },
+  {
+    method: 'get',
+    path: '/v1/evidence/consistency',
+    tag: 'Evidence',
+    summary: 'The proof that one tree is the beginning of another (RFC 6962 §2.1.2).',
+    caller: 'person',
+    query: { from: 'size of the one', to: 'size of the other' },
+    answer: z.object({ from: z.int(), to: z.int(), hashes: z.array(z.string()) }),
+  },
+  {
+    method: 'post',
+    path: '/v1/evidence/export',
+    tag: 'Evidence',
+    summary: 'Leaves with proofs and checkpoints, lines of JSON; with sealed bytes if policy lets.',
+    caller: 'person',
+    body: exportBody,
+  },
+  {
+    method: 'post',
+    path: '/v1/evidence/decisions',
+    tag: 'Evidence',
+    summary: 'Recorded decisions with their inputs, lines of JSON; policy decides.',
+    caller: 'person',
+    body: decisionsBody,
+  },
+  {
+    method: 'post',
+    path: '/v1/evidence/erase',
+    tag: 'Evidence',
+    summary: 'Erase what was recorded of a session, for good; policy decides.',
+    caller: 'person',
+    body: eraseBody,
+    answer: anything,
+  },
+  {
+    method: 'post',
+    path: '/v1/evidence/holds',
+    tag: 'Evidence',
+    summary: 'Hold a session or a connection: nothing of it is erased; policy decides.',
+    caller: 'person',
+    body: holdBody,
+    answer: anything,
+  },
+  {
+    method: 'post',
+    path: '/v1/evidence/holds/release',
+    tag: 'Evidence',
+    summary: 'End a hold; policy decides.',
+    caller: 'person',
+    body: releaseBody,
+    answer: z.object({ id: z.string() }),
+  },
+  {
+    method: 'post',
+    path: '/v1/evidence/retention',
+    tag: 'Evidence',
+    summary: 'What the rules of retention erase; with apply, erase it. Policy decides.',
+    caller: 'person',
+    body: retainBody,
+    answer: anything,
+  },
+  {
+    method: 'post',
+    path: '/v1/evidence/resume',
+    tag: 'Evidence',
+    summary: 'Sign again after an alarm; policy decides.',
+    caller: 'person',
+    body: reasonBody,
+    answer: z.object({ resumed: z.boolean() }),
+  },
+  {
+    method: 'get',
+    path: '/v1/evidence/report',
+    tag: 'Records',
+    summary: 'Figures of the log over a period, each with its query.',
+    caller: 'person',
+    query: {
+      from_ms: 'milliseconds since the epoch',
+      to_ms: 'the same; not part of the period any more',
+    },
     answer: anything,
   },
   {

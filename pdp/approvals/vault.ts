@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { commitment, contentKey, KEY_BYTES, open, seal } from '../../sealing/envelope.ts'
 import type { Unwrapper, Wrapper } from '../../sealing/wrapper.ts'
-import { type CanonicalAction, canonicalJson } from '../contract/action.ts'
+import { actionDigest, type CanonicalAction, canonicalJson } from '../contract/action.ts'
 import type { Reason } from '../contract/decision.ts'
 import { err, ok, type Result } from '../contract/result.ts'
 import type { ApprovalContent, ApprovalRow } from '../store/store.ts'
@@ -32,7 +32,7 @@ export function createApprovalVault(wrapper: Wrapper, unwrapper: Unwrapper): App
         ),
       }
     },
-    async open({ id, session_id, connection, demanded_ms, content }) {
+    async open({ id, session_id, connection, demanded_ms, action_digest, content }) {
       if (!content) return err('what was asked for was erased')
       const secret = await unwrapper.unwrap({
         id,
@@ -48,9 +48,12 @@ export function createApprovalVault(wrapper: Wrapper, unwrapper: Unwrapper): App
       // Sealed by nobody but us, under a key of this approval.
       const shown = JSON.parse(opened.value.toString()) as Shown
       const committed = commitment(key, 'action', Buffer.from(canonicalJson(shown.action)))
-      return committed === Buffer.from(content.commitment).toString('hex')
+      if (committed !== Buffer.from(content.commitment).toString('hex'))
+        return err('it is not what the log says was asked for')
+      // What is approved is what has this digest; nobody approves one thing and is shown another.
+      return actionDigest(shown.action) === action_digest
         ? ok(shown)
-        : err('it is not what the log says was asked for')
+        : err('it is not what an approval would let through')
     },
   }
 }

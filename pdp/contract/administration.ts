@@ -30,9 +30,12 @@ export type AdministeredResource = { readonly type: Administered; readonly id: s
  */
 export function isAdministrative(request: unknown): boolean {
   const name = at(at(request, 'action'), 'name')
-  if (typeof name === 'string' && /^\s*countersign\./iu.test(name)) return true
+  if (typeof name === 'string' && isAdministrativeName(name)) return true
   return at(at(at(request, 'context'), 'facts'), 'admin') !== undefined
 }
+
+/** The same of an action's name alone. */
+export const isAdministrativeName = (action: string): boolean => /^\s*countersign\./iu.test(action)
 
 const at = (value: unknown, key: string): unknown =>
   typeof value === 'object' && value !== null && Object.hasOwn(value, key)

@@ -171,7 +171,7 @@ export type RecordFrame = z.infer<typeof recordFrame>
 /** Frames of one epoch, in order, without gaps within the batch. */
 export const recordBatch = z.strictObject({
   pep: z.string().min(1).max(128),
-  epoch: z.string().min(1).max(64),
+  epoch: z.string().regex(/^[\x21-\x7e]{1,64}$/),
   frames: z.array(recordFrame).max(10_000),
   /**
    * Keys that the enforcement point still holds, oldest first, until they are acknowledged with a batch. Of an earlier

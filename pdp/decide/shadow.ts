@@ -73,6 +73,7 @@ export function createShadow(parts: ShadowParts): Shadow {
       at_ms: now(),
       live_revision: decision.revision,
       candidate_revision: policy.revision,
+      session_id: request.context.session.id,
       subject: request.subject.id,
       action: request.action.name,
       resource: request.resource.id,

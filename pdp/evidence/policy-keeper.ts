@@ -55,7 +55,8 @@ export function createPolicyKeeper(options: PolicyKeeperOptions): PolicyKeeper {
   }
 
   const wake = (): void => {
-    if (store) running ??= keepAll(store)
+    // With nothing to keep it would end before it is known to run, and be taken for running ever after.
+    if (store && waiting.length > 0) running ??= keepAll(store)
   }
 
   return {

@@ -176,7 +176,7 @@ function profileOf(bundles: readonly BundleContents[]): ExtractionProfile {
 }
 
 /** What decides: the files of every bundle and the configuration, in one hash; packed again, they are the same. */
-function revisionOf(bundles: readonly BundleContents[], config: string): Revision {
+export function revisionOf(bundles: readonly BundleContents[], config: string): Revision {
   const lines = bundles.map(({ name, files }) => `${name} ${digestOfFiles(files)}\n`).sort()
   const text = `countersign/revision/v3\n${lines.join('')}${config}\n`
   return createHash('sha256').update(text).digest('hex') as Revision

@@ -8,6 +8,7 @@ import {
   type SealedRecord,
   sealedRecord,
 } from '../contract/record.ts'
+import { isAdministrativeName } from '../contract/administration.ts'
 import { err, ok, type Result } from '../contract/result.ts'
 import { leafOf } from '../evidence/leaf.ts'
 import type { PdpMetrics } from '../metrics.ts'
@@ -97,7 +98,10 @@ function problemOf(
 /** `undefined` when the payload is none. */
 function recordOf(payload: Uint8Array): SealedRecord | undefined {
   try {
-    return sealedRecord.safeParse(unpackr.unpack(payload)).data
+    const record = sealedRecord.safeParse(unpackr.unpack(payload)).data
+    // Nothing that an enforcement point says looks like an administrator's decision.
+    const forged = record && 'action' in record.step && isAdministrativeName(record.step.action)
+    return forged ? undefined : record
   } catch {
     return undefined
   }

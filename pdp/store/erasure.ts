@@ -24,14 +24,20 @@ export function createErasureStore({ use, appendLeaves, source }: Appending): Er
     const done = await use(
       ({ db }) =>
         db.transaction(async (transaction) => {
-          // Before anything is looked at: no hold, key or approval comes between.
+          // Approvals first and the log last, as everybody does: two who wait for each other would both fail.
+          if ('session_id' in selection) await lockApprovals(transaction, selection.session_id)
+          // Before anything is looked at: no hold and no key comes between.
           await readHead(transaction, sql`for update`)
           if ('session_id' in selection && (await isHeld(transaction, selection))) return 'held'
           const keys = await eraseKeys(transaction, selection, now_ms)
           const ended = await endApprovals(transaction, selection)
           const gone = await eraseApprovals(transaction, selection, now_ms)
           const erased = { keys: keys.length, approvals: gone.length }
-          if ('session_id' in selection) await eraseNames(transaction, selection.session_id)
+          const emptied =
+            'session_id' in selection
+              ? [columnText(selection.session_id)]
+              : await emptiedBy(transaction, keys)
+          await eraseNames(transaction, emptied)
           // A session's erasure is on record also when nothing was left of it.
           if (erased.keys + erased.approvals > 0 || 'session_id' in selection)
             await appendLeaves(transaction, [
@@ -77,6 +83,15 @@ export function createErasureStore({ use, appendLeaves, source }: Appending): Er
   }
 }
 
+async function lockApprovals(transaction: Transaction, session_id: string): Promise<void> {
+  await transaction
+    .select({ id: approvals.id })
+    .from(approvals)
+    .where(eq(approvals.session_id, session_id))
+    .orderBy(approvals.id)
+    .for('update')
+}
+
 async function isHeld(
   transaction: Transaction,
   { session_id }: { readonly session_id: string },
@@ -99,6 +114,7 @@ const FREE = (t: SQL): SQL => sql`not exists (
 function meant(selection: Selection, t: SQL, made: SQL): SQL {
   if ('session_id' in selection) return sql`${t}.session_id = ${columnText(selection.session_id)}`
   const { rules, now_ms } = selection
+  if (rules.length === 0) return sql`false`
   return sql`(${sql.join(
     rules.map((rule) => sql`(${ofRule(rule, rules, t)} and ${made} < ${before(rule, now_ms)})`),
     sql` or `,
@@ -121,30 +137,49 @@ function ofRule(rule: RetentionRule, rules: readonly RetentionRule[], t: SQL): S
   )})`
 }
 
+type ErasedKey = { readonly id: string; readonly session_id: string }
+
 async function eraseKeys(
   transaction: Transaction,
   selection: Selection,
   now_ms: number,
-): Promise<readonly string[]> {
-  const rows = await transaction.execute<{ id: string }>(sql`
+): Promise<readonly ErasedKey[]> {
+  const rows = await transaction.execute<ErasedKey>(sql`
     update countersign.session_keys set wrapped = null, erased_ms = ${now_ms}
     where id in (
       select k.id from countersign.session_keys k
       where k.wrapped is not null and ${meant(selection, sql`k`, sql`k.created_ms`)}
       order by k.created_ms limit ${'session_id' in selection ? null : MAX_AT_ONCE})
-    returning id`)
+    returning id, session_id`)
   const ids = rows.map(({ id }) => id)
   for (let at = 0; at < ids.length; at += MAX_AT_ONCE) {
-    const some = sql.join(
-      ids.slice(at, at + MAX_AT_ONCE).map((id) => sql`${id}`),
-      sql`, `,
-    )
+    const some = isOneOf(sql`key_id`, ids.slice(at, at + MAX_AT_ONCE))
     // Nobody can read it any more; it goes so that it takes no room.
-    await transaction.execute(sql`delete from countersign.sealed_records where key_id in (${some})`)
-    await transaction.execute(sql`delete from countersign.sealed_blocks where key_id in (${some})`)
+    await transaction.execute(sql`delete from countersign.sealed_records where ${some}`)
+    await transaction.execute(sql`delete from countersign.sealed_blocks where ${some}`)
   }
-  return ids
+  return rows
 }
+
+/** Sessions that have no content left once these keys are erased. */
+async function emptiedBy(
+  transaction: Transaction,
+  keys: readonly ErasedKey[],
+): Promise<readonly string[]> {
+  if (keys.length === 0) return []
+  const sessions = [...new Set(keys.map(({ session_id }) => session_id))]
+  const left = await transaction.execute<{ session_id: string }>(sql`
+    select distinct session_id from countersign.session_keys
+    where wrapped is not null and ${isOneOf(sql`session_id`, sessions)}`)
+  const kept = new Set(left.map(({ session_id }) => session_id))
+  return sessions.filter((session) => !kept.has(session))
+}
+
+const isOneOf = (column: SQL, values: readonly string[]): SQL =>
+  sql`${column} in (${sql.join(
+    values.map((value) => sql`${value}`),
+    sql`, `,
+  )})`
 
 /** What still waits for people ends: they could not see any more what they approve. Rules leave it to its own end. */
 async function endApprovals(transaction: Transaction, selection: Selection) {
@@ -187,13 +222,15 @@ async function eraseApprovals(transaction: Transaction, selection: Selection, no
     .returning()
 }
 
-/** What else has something of the session's content. */
-async function eraseNames(transaction: Transaction, session_id: string): Promise<void> {
-  const id = columnText(session_id)
-  await transaction.execute(sql`delete from countersign.session_labels where session_id = ${id}`)
-  await transaction.execute(sql`
-    delete from countersign.shadow_differences where decision_id::text in (
-      select decision_id from countersign.leaves where session_id = ${id} and decision_id is not null)`)
+/** What else has something of these sessions' content. */
+async function eraseNames(transaction: Transaction, sessions: readonly string[]): Promise<void> {
+  if (sessions.length === 0) return
+  await transaction.execute(
+    sql`delete from countersign.session_labels where ${isOneOf(sql`session_id`, sessions)}`,
+  )
+  await transaction.execute(
+    sql`delete from countersign.shadow_differences where ${isOneOf(sql`session_id`, sessions)}`,
+  )
 }
 
 async function due(

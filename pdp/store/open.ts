@@ -11,6 +11,7 @@ import { createAppendLeaves } from './log/append.ts'
 import { createLog } from './log/store.ts'
 import { createKeyStore } from './sealed/keys.ts'
 import { createRecordStore } from './records.ts'
+import { createReportStore } from './report.ts'
 import { createSessionStore } from './sessions.ts'
 import { createShadowStore } from './shadow.ts'
 import { createTaintStore } from './taints.ts'
@@ -86,6 +87,7 @@ function assemble(source: Source, name: string, log: (line: string) => void): St
     sessions: createSessionStore(use),
     shadow: createShadowStore(use),
     taints: createTaintStore(use),
+    report: createReportStore(use),
     ready,
     close: () => {
       closed = true

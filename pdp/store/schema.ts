@@ -302,6 +302,8 @@ export const shadow_differences = countersign.table(
     candidate_revision: text('candidate_revision').notNull(),
     live_revision: text('live_revision').notNull(),
     at_ms: time('at_ms').notNull(),
+    /** By which it is erased; none of before. */
+    session_id: text('session_id'),
     subject: text('subject').notNull(),
     action: text('action').notNull(),
     resource: text('resource').notNull(),
@@ -312,6 +314,7 @@ export const shadow_differences = countersign.table(
   (table) => [
     primaryKey({ columns: [table.candidate_revision, table.decision_id] }),
     index('shadow_newest').on(table.at_ms),
+    index('shadow_session').on(table.session_id),
   ],
 )
 

@@ -11,6 +11,7 @@ export function createShadowStore(use: Use): ShadowStore {
         if (differences.length === 0) return
         const rows = differences.map((one) => ({
           ...one,
+          session_id: one.session_id === null ? null : columnText(one.session_id),
           subject: columnText(one.subject),
           action: columnText(one.action),
           resource: columnText(one.resource),

@@ -2,6 +2,7 @@ import type { ApprovalState } from '../contract/approval.ts'
 import type { Verdict } from '../contract/decision.ts'
 import type { RecordFrame, WrappedKey } from '../contract/record.ts'
 import type { LeafBody, LogStore } from '../evidence/log-store.ts'
+import type { ReportStore } from './report/figure.ts'
 
 /** What `openStore` (open.ts) takes. */
 export type StoreOptions = {
@@ -33,6 +34,7 @@ export type Store = {
   readonly sessions: SessionStore
   readonly shadow: ShadowStore
   readonly taints: TaintStore
+  readonly report: ReportStore
   /** Whether the store answers now, asked with a short deadline; why not when it does not. Never throws. */
   readonly ready: () => Promise<Readiness>
   /** Ends connections, and the embedded server with them. */
@@ -76,6 +78,8 @@ export type Difference = {
   readonly at_ms: number
   readonly live_revision: string
   readonly candidate_revision: string
+  /** By which it is erased; `null`: of before. */
+  readonly session_id: string | null
   readonly subject: string
   readonly action: string
   readonly resource: string

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { pack } from 'msgpackr'
 import { masterKeyOf, type MasterKey } from '../../sealing/master-key.ts'
-import { createSealer } from '../../sealing/sealer.ts'
+import { createSealer, type Sealer } from '../../sealing/sealer.ts'
 import { testMaster } from '../../sealing/testing.ts'
 import { createUnwrapper, createWrapper } from '../../sealing/wrapper.ts'
 import {
@@ -39,17 +39,18 @@ export type TestJournal = {
   ) => Promise<TestBatch>
 }
 
-/** @param options of its keys: which master key wraps them, and by which clock they are made. */
+/** @param options of its keys: which master key wraps them, and by which clock they are made; or what seals. */
 export async function createTestJournal(
   options: {
     readonly pep?: string
     readonly epoch?: string
     readonly master?: MasterKey
     readonly now?: () => number
+    readonly sealer?: Sealer
   } = {},
 ): Promise<TestJournal> {
   const { pep = 'pep-1', epoch = randomUUID(), master = testMaster, now = Date.now } = options
-  const sealer = createSealer({ wrapper: await createWrapper(master), now })
+  const sealer = options.sealer ?? createSealer({ wrapper: await createWrapper(master), now })
   let prev: Uint8Array = Buffer.alloc(32)
   let next = 0
 

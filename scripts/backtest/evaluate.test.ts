@@ -3,6 +3,7 @@ import { beforeAll, expect, test } from 'vitest'
 import { ok } from '../../pdp/contract/result.ts'
 import { approveObligation } from '../../pdp/decide/decide.ts'
 import type { ActivePolicy } from '../../pdp/policy/policy.ts'
+import { isAdministrative } from '../../pdp/contract/administration.ts'
 import { loadCases } from '../policy-data/cases.ts'
 import { policyInput } from '../schemas.ts'
 import { createEvaluator, decideAgain } from './evaluate.ts'
@@ -15,7 +16,8 @@ beforeAll(async () => {
   generator = await createGenerator()
   inputs = (await loadCases('test/decisions')).flatMap(({ input }) => {
     const parsed = policyInput.safeParse(input)
-    return parsed.success ? [parsed.data as RecordedInput] : []
+    if (!parsed.success || isAdministrative(parsed.data)) return []
+    return [parsed.data as RecordedInput]
   })
 })
 

@@ -1,8 +1,7 @@
-import { createHash } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
 import { beforeAll, expect, test } from 'vitest'
 import { readArchive, writeArchive } from '../../pdp/bundle/archive.ts'
-import { activatePolicy } from '../../pdp/policy/activate.ts'
+import { activatePolicy, revisionOf } from '../../pdp/policy/activate.ts'
 import { openBundle } from '../../pdp/policy/load.ts'
 import type { RecordedPolicy } from './format.ts'
 import { candidateIn, createPolicies } from './policies.ts'
@@ -18,11 +17,9 @@ const CONFIG = 'c'.repeat(64)
 /** Policies as they are recorded, under the revision that they have. */
 function recorded(bundles: Readonly<Record<string, Uint8Array>>): RecordedPolicy {
   const contents = Object.entries(bundles).map(([name, bytes]) => openBundle(name, bytes))
-  // As `revisionOf` has it, so that also what cannot be active has a name.
-  const lines = contents.map(({ name, digest }) => `${name} ${digest}\n`).sort()
-  const text = `countersign/revision/v2\n${lines.join('')}${CONFIG}\n`
   return {
-    revision: createHash('sha256').update(text).digest('hex'),
+    // Also what cannot be active has one.
+    revision: revisionOf(contents, CONFIG),
     config_digest: CONFIG,
     bundles: Object.entries(bundles).map(([name, bytes]) => ({
       name,

@@ -7,6 +7,7 @@ import { activatePolicy } from '../../pdp/policy/activate.ts'
 import { openBundle } from '../../pdp/policy/load.ts'
 import type { ActivePolicy } from '../../pdp/policy/policy.ts'
 import type { ApprovalRow } from '../../pdp/store/store.ts'
+import { isAdministrative } from '../../pdp/contract/administration.ts'
 import { loadCases } from '../policy-data/cases.ts'
 import { policyInput } from '../schemas.ts'
 import { withoutMore } from './evaluate.ts'
@@ -65,7 +66,9 @@ export async function createGenerator(
   }
   const inputs = (await loadCases(cases)).flatMap(({ input }) => {
     const parsed = policyInput.safeParse(input)
-    return parsed.success ? [parsed.data as RecordedInput] : []
+    // What people do to the evidence is decided elsewhere, and is on record as itself.
+    if (!parsed.success || isAdministrative(parsed.data)) return []
+    return [parsed.data as RecordedInput]
   })
   const templates: (readonly string[])[] = []
   for (const input of inputs)

@@ -7,14 +7,19 @@ export const pdpOption = (): Option =>
     .default('http://127.0.0.1:8181')
     .env('COUNTERSIGN_PDP')
 
-/** Calls the decision service as the person who is logged in. @throws {CommandError} */
+/**
+ * Calls the decision service as the person who is logged in.
+ * @param timeout_ms longest wait for the whole answer.
+ * @throws {CommandError}
+ */
 export async function callPdp<T>(
   pdp: string,
   method: 'GET' | 'POST',
   path: string,
   body?: unknown,
+  timeout_ms = CALL_MS,
 ): Promise<T> {
-  const response = await answered(pdp, path, AbortSignal.timeout(CALL_MS), {
+  const response = await answered(pdp, path, AbortSignal.timeout(timeout_ms), {
     method,
     accept: 'application/json',
     ...(body !== undefined && { body: JSON.stringify(body) }),

@@ -30,15 +30,15 @@ beforeAll(async () => {
         response.statusCode = grants ? 200 : 403
         response.end(
           JSON.stringify(
-            grants ? { grant: 'g-1' } : { error: { message: 'policy does not let you' } },
+            grants ? { unmask: 901 } : { error: { message: 'policy does not let you' } },
           ),
         )
       })
       return
     }
     const from = Number(url.searchParams.get('after') ?? '0')
-    const next = from + PAGE < all.length ? String(repeats ? 7 : from + PAGE) : undefined
-    const masked = url.searchParams.get('grant') !== 'g-1'
+    const next = from + PAGE < all.length ? (repeats ? 7 : from + PAGE) : undefined
+    const masked = url.searchParams.get('unmask') !== '901'
     response.end(JSON.stringify({ id: SESSION, masked, steps: all.slice(from, from + PAGE), next }))
   })
   server.listen(0, '127.0.0.1')

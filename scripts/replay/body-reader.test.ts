@@ -43,7 +43,7 @@ test('a body reads the same at any split', () => {
     chunkBody('op-1', 'received'),
     Buffer.from('{"a":[1,{"b":"\u{1f600}"}],"c":1.50e3}'),
     Buffer.from('data: zwölf\n\ndata: {"type":"ping"}\n\n: x\n\nevent: odd\ndata: y\n\n'),
-    Buffer.from('plain text, änd more'),
+    Buffer.from(`plain text, ${'ä€\u{1f600}'.repeat(20)}`),
     Buffer.from('  '),
   ]
   const sizes = fc.array(fc.integer({ min: 1, max: 40 }), { maxLength: 30 })

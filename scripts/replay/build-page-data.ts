@@ -7,7 +7,7 @@ import { names } from './words.ts'
 /** Most characters of one body that a page holds. */
 const MAX_CHARS = 2 * 1024 * 1024
 /** Most bytes of a body that a page also holds as they came. */
-const MAX_RAW = 128 * 1024
+const MAX_RAW = 64 * 1024
 
 type Making = Omit<PageOperation, 'bodies' | 'parent'> & {
   readonly approvals: PageOperation['approvals'][number][]

@@ -54,6 +54,32 @@ test('it says no more than the record shows: parts that are missing or masked ar
   expect(masked).toContain('as far as this masked view shows')
 })
 
+test('of more operations at a time than are held nothing is claimed that is not known', async () => {
+  const of = (n: number): Record<string, unknown> => ({
+    operation_id: `op-${n}`,
+    time_ms: n,
+    action: 'a',
+  })
+  const ids = Array.from({ length: 40 }, (_, n) => n)
+  const chunk = (n: number, direction: string): AnsweredStep => ({
+    index: 100 + n,
+    leaf: { ...of(n), kind: 'chunk', time_ms: 50, direction, offset: 0, bytes: 1 },
+    record: { body: { text: direction } },
+  })
+  const { text } = await play([
+    ...ids.map((n) => ({ index: n, leaf: { ...of(n), kind: 'intent' }, record: {} })),
+    ...ids.flatMap((n) => [chunk(n, 'received'), chunk(n, 'delivered')]),
+    ...ids.map((n) => ({
+      index: 200 + n,
+      leaf: { ...of(n), kind: 'outcome', time_ms: 60, result: 'completed' },
+      record: {},
+    })),
+  ])
+  expect(text).toContain('its bodies are not compared here')
+  expect(text).not.toContain('came back: not recorded')
+  expect(text).not.toContain('exactly')
+})
+
 test('streams come as they streamed, long pauses are cut to 10 s, and speed divides', async () => {
   const { text, slept } = await play(exampleSession(), { speed: 1 })
   expect(text).toContain('… 41 s pass, cut to 10 s')

@@ -18,9 +18,9 @@ const MAX_PAUSE_MS = 10_000
 /** A pause longer than this is told where nothing waits. */
 const TOLD_PAUSE_MS = 2000
 /** Most characters of a body that are kept to compare it. */
-const MAX_CHARS = 1024 * 1024
+const MAX_CHARS = 512 * 1024
 /** Most operations whose bodies are kept at a time; of older ones nothing more is compared. */
-const MAX_RUNNING = 100
+const MAX_RUNNING = 32
 
 export type Terminal = {
   readonly write: (text: string) => void
@@ -156,7 +156,9 @@ export async function playOn(terminal: Terminal, moments: AsyncIterable<Moment>)
     }
     page.grow(nameOf('delivered', one), delivered.end())
     received.end()
-    if (received.size() === 0) page.line(paint('dim', `  ${names.received}: not recorded`))
+    // Of an operation whose begin is not here, or no longer, nothing is known that could be compared.
+    if (!one.operation) page.line(paint('dim', '  its bodies are not compared here; --html does'))
+    else if (received.size() === 0) page.line(paint('dim', `  ${names.received}: not recorded`))
     else if (delivered.size() === 0) {
       page.line(paint('red', `  ${names.delivered}: nothing of what came back`))
       page.grow(

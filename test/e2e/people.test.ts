@@ -118,7 +118,7 @@ test('sessions are listed by what the client calls them, shown and replayed', as
   expect(shown.stdout).toContain('refused: approval_denied')
   const replayed = await person('sessions', 'replay', 'e2e', '--speed', '0')
   expect(replayed.code).toBe(0)
-  expect(replayed.stdout).toContain('completed, 204')
+  expect(replayed.stdout).toContain('completed  204')
   expect((await person('sessions', 'show', 'nobody')).stderr).toContain('no session')
 })
 

@@ -2,6 +2,9 @@ ALTER TABLE "countersign"."approvals" ADD COLUMN "sealed" "bytea";--> statement-
 ALTER TABLE "countersign"."approvals" ADD COLUMN "wrapped_key" "bytea";--> statement-breakpoint
 ALTER TABLE "countersign"."approvals" ADD COLUMN "commitment" "bytea";--> statement-breakpoint
 ALTER TABLE "countersign"."approvals" ADD COLUMN "erased_ms" bigint;--> statement-breakpoint
+ALTER TABLE "countersign"."shadow_differences" ADD COLUMN "session_id" text;--> statement-breakpoint
+CREATE INDEX "shadow_session" ON "countersign"."shadow_differences" USING btree ("session_id");
+--> statement-breakpoint
 -- pending → approved | denied | expired; approved → consumed | expired; of one that ended, what was asked for may be
 -- erased, and nothing else of it changes then. What was asked for never becomes something else.
 CREATE OR REPLACE FUNCTION countersign.approval_moves() RETURNS trigger LANGUAGE plpgsql AS $$

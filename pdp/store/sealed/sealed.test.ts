@@ -1,4 +1,4 @@
-import { randomBytes } from 'node:crypto'
+import { hash, randomBytes } from 'node:crypto'
 import postgres, { type Sql } from 'postgres'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { testIntent } from '../../../sealing/testing.ts'
@@ -107,4 +107,33 @@ test('a batch that is refused leaves nothing behind, neither keys nor content', 
   expect(await store.records.append({ ...taken, keys })).toEqual({ ok: false, expected: 0 })
   expect(await store.keys.find(keys[0]!.id)).toBeUndefined()
   expect(await countOf(taken.frames[0]!.content!.key)).toEqual({ records: 0, blocks: 0 })
+})
+
+test('sealed bytes are found by what leaves name, and of what was erased there are none', async () => {
+  const journal = await createTestJournal()
+  const body = randomBytes(600_000)
+  const from = await store.log.size()
+  const { records } = await journal.ship(store, [
+    intent('s-7', 'o-1', body),
+    intent('s-7', 'o-2', Buffer.from('short')),
+  ])
+  const named = records.map(({ content }, at) => ({
+    index: from + at,
+    key: content!.key,
+    blocks: content!.blocks.map(({ sealed }) => hash('sha256', sealed)),
+  }))
+  const found = await store.keys.sealed([...named, { ...named[1]!, index: from + 9 }])
+  expect([...found.keys()]).toEqual([from, from + 1])
+  for (const [at, { content }] of records.entries()) {
+    const one = found.get(from + at)
+    expect(Buffer.compare(one!.sealed!, content!.sealed)).toBe(0)
+    expect(new Set(one?.blocks.map((block) => hash('sha256', block)))).toEqual(
+      new Set(named[at]!.blocks),
+    )
+  }
+  // Nobody is given blocks of another key by their hash.
+  const stolen = await store.keys.sealed([{ ...named[0]!, key: '0'.repeat(32) }])
+  expect(stolen.get(from)?.blocks).toEqual([])
+  await erase('s-7')
+  expect((await store.keys.sealed(named)).size).toBe(0)
 })

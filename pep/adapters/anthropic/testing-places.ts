@@ -284,15 +284,15 @@ export function stringsOf(value: unknown): string[] {
 /** A piece of at least this part of a value, in a row, is a leak. */
 const LEAKING_PART = 0.6
 
-/** What of the value is seen. */
-export function* leaksOf(value: string, seen: string): Generator<string> {
+/** What of the value is seen. @param around what stands beside values, may stay, and may look like a piece of one. */
+export function* leaksOf(value: string, seen: string, around = ''): Generator<string> {
   const length = Math.ceil(value.length * LEAKING_PART)
   for (let from = 0; from + length <= value.length; from++) {
     const part = value.slice(from, from + length)
-    if (seen.includes(part)) yield part
+    if (seen.includes(part) && !around.includes(part)) yield part
   }
 }
 
 /** @returns the first of it; `undefined`: less than what counts. */
-export const leakOf = (value: string, seen: string): string | undefined =>
-  leaksOf(value, seen).next().value ?? undefined
+export const leakOf = (value: string, seen: string, around?: string): string | undefined =>
+  leaksOf(value, seen, around).next().value ?? undefined

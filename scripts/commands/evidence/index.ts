@@ -5,6 +5,7 @@ import { eraseCommand } from './erase.ts'
 import { exportCommand } from './export.ts'
 import { holdsCommand } from './holds.ts'
 import { proofCommand } from './proof.ts'
+import { reportCommand } from './report.ts'
 import { resumeCommand } from './resume.ts'
 import { retentionCommand } from './retention.ts'
 import { statusCommand } from './status.ts'
@@ -22,6 +23,7 @@ export function evidenceCommand(): Command {
     verifyCommand(),
     proofCommand(),
     decisionsCommand(),
+    reportCommand(),
     retentionCommand(),
     eraseCommand(),
     holdsCommand(),

@@ -5,6 +5,7 @@ import { type AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { gunzipSync, gzipSync } from 'node:zlib'
+import { text } from 'node:stream/consumers'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { Report } from '../../backtest/report.ts'
 import { createGenerator, endLine, headerLine } from '../../backtest/testing.ts'
@@ -102,15 +103,20 @@ describe('policy backtest', { timeout: 120_000 }, () => {
 describe('policy backtest of a running service', { timeout: 120_000 }, () => {
   let server: Server
   let answer: (url: URL) => { status: number; body: Uint8Array; breaks?: boolean }
-  let asked: { url: URL; authorization: string | undefined } | undefined
+  let asked:
+    | { url: URL; authorization: string | undefined; sent: Record<string, unknown> }
+    | undefined
   beforeAll(async () => {
     server = createServer((incoming, outgoing) => {
       const url = new URL(incoming.url ?? '/', 'http://pdp')
-      asked = { url, authorization: incoming.headers.authorization }
-      const { status, body, breaks = false } = answer(url)
-      outgoing.writeHead(status, { 'content-type': 'application/x-ndjson' })
-      if (!breaks) outgoing.end(body)
-      else outgoing.write(body, () => outgoing.destroy())
+      void text(incoming).then((body) => {
+        const sent = JSON.parse(body) as Record<string, unknown>
+        asked = { url, authorization: incoming.headers.authorization, sent }
+        const { status, body: bytes, breaks = false } = answer(url)
+        outgoing.writeHead(status, { 'content-type': 'application/x-ndjson' })
+        if (!breaks) outgoing.end(bytes)
+        else outgoing.write(bytes, () => outgoing.destroy())
+      })
     })
     await new Promise<void>((done) => void server.listen(0, '127.0.0.1', done))
   })
@@ -132,13 +138,16 @@ describe('policy backtest of a running service', { timeout: 120_000 }, () => {
     expect(JSON.parse(ended.stdout) as Report).toMatchObject({ unchanged: COUNT })
     expect(asked?.authorization).toBe('Bearer person')
     expect(asked?.url.pathname).toBe('/v1/evidence/decisions')
-    expect(Number(asked?.url.searchParams.get('since_ms'))).toBeGreaterThanOrEqual(before)
+    expect(Number(asked?.sent['since_ms'])).toBeGreaterThanOrEqual(before)
+    expect(asked?.sent).toMatchObject({ bodies: false, reason: 'policy backtest' })
     expect((await readdir(folder)).filter((name) => name.startsWith('countersign-'))).toEqual([])
-    await fetching('--session', 's 1', '--bodies', '--since', '2026-01-01')
-    expect(Object.fromEntries(asked?.url.searchParams ?? [])).toEqual({
-      since_ms: String(Date.UTC(2026, 0, 1)),
+    const why = ['--reason', 'PR 12']
+    await fetching('--session', 's 1', '--bodies', '--since', '2026-01-01', ...why)
+    expect(asked?.sent).toEqual({
+      since_ms: Date.UTC(2026, 0, 1),
       session: 's 1',
-      bodies: 'true',
+      bodies: true,
+      reason: 'PR 12',
     })
   })
 

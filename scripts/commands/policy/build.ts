@@ -1,4 +1,6 @@
+import { execFile } from 'node:child_process'
 import { readFile, rename, writeFile } from 'node:fs/promises'
+import { promisify } from 'node:util'
 import { Command } from 'commander'
 import { readArchive, writeArchive } from '../../../pdp/bundle/archive.ts'
 import { BundleError } from '../../../pdp/bundle/errors.ts'
@@ -13,10 +15,13 @@ import {
 } from '../../build-bundle.ts'
 import { CommandError, exitHelp, print } from '../output.ts'
 
+const run = promisify(execFile)
+
 type Options = {
   readonly source: string
   readonly out: string
   readonly check?: boolean
+  readonly git?: boolean
   readonly sign?: string
   readonly keyId?: string
   readonly algorithm: string
@@ -30,6 +35,10 @@ export function buildCommand(): Command {
     .option('--source <folder>', 'rules and data', DEFAULT_SOURCE)
     .option('--out <file>', 'the bundle', DEFAULT_BUNDLE)
     .option('--check', 'only compare with what is there')
+    .option(
+      '--git',
+      'name the commit in the manifest, so that the record says which one was active',
+    )
     .option('--sign <file>', 'sign it with this private key in PEM, or secret')
     .option('--key-id <id>', 'name of the key, as the services that verify it know it')
     .option('--algorithm <name>', 'of the signature: RS256, PS256, ES256, EdDSA, HS256, …', 'RS256')
@@ -57,6 +66,7 @@ async function build(options: Options): Promise<void> {
     return
   }
   const built = await buildBundle({ source, out })
+  if (options.git) await nameCommit(out, await commitOf(source))
   const signed = options.sign === undefined ? undefined : await sign(out, options.sign, options)
   print(
     json,
@@ -64,6 +74,29 @@ async function build(options: Options): Promise<void> {
     () =>
       `${built.path}  ${built.bytes} bytes\nrevision ${built.revision}${signed === undefined ? '' : `\nsigned by ${signed}`}`,
   )
+}
+
+/** The commit that sources are of; what is not committed shows. @throws {CommandError} outside of a repository. */
+async function commitOf(source: string): Promise<string> {
+  try {
+    const git = (...args: readonly string[]) => run('git', ['-C', source, ...args])
+    const commit = (await git('rev-parse', 'HEAD')).stdout.trim()
+    const changed = (await git('status', '--porcelain', '--', '.')).stdout.trim() !== ''
+    return changed ? `${commit}-dirty` : commit
+  } catch (cause) {
+    throw new CommandError('usage', `--git: ${source} is in no git repository`, { cause })
+  }
+}
+
+async function nameCommit(out: string, git_revision: string): Promise<void> {
+  const files = new Map(readArchive(await readFile(out), MOST_UNPACKED_BYTES))
+  const manifest = JSON.parse(Buffer.from(files.get('.manifest') ?? []).toString()) as {
+    readonly metadata?: object
+  }
+  const metadata = { ...manifest.metadata, git_revision }
+  files.set('.manifest', Buffer.from(`${JSON.stringify({ ...manifest, metadata })}\n`))
+  await writeFile(`${out}.named`, writeArchive(files))
+  await rename(`${out}.named`, out)
 }
 
 /** @returns the key's name, or its algorithm. */

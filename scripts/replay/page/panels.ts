@@ -103,6 +103,7 @@ function shownPart(
   spots: Spots,
   reveal?: () => void,
 ): HTMLElement {
+  spots.isFirst(part.text)
   const content = spots.text('div', 'text', text(part.text), {
     growth: part.growth,
     marks: part.marks,
@@ -115,7 +116,10 @@ function shownPart(
   return el('div', `part ${part.kind}`, title, content)
 }
 
-/** Folded: earlier operations have shown them. Made when they are opened or searched. */
+/**
+ * Folded, since earlier operations have shown them, and made when they are opened: a long session sends all of its turns
+ * again and again. Searched where they hold text that stands nowhere before.
+ */
 function earlierParts(
   parts: readonly PagePart[],
   direction: Direction,
@@ -125,15 +129,30 @@ function earlierParts(
   const changed = parts.filter(({ marks }) => marks.length > 0).length
   const note = changed === 0 ? '' : `, ${changed} with differences`
   const many = parts.length === 1 ? '1 part' : `${parts.length} parts`
-  const details = el(
-    'details',
-    'earlier',
-    el('summary', '', `${many} of earlier turns, parameters and tools${note}`),
-  )
+  const summary = el('summary', '', `${many} of earlier turns, parameters and tools${note}`)
+  const details = el('details', 'earlier', summary)
+  const fresh = parts.filter((part) => spots.isFirst(part.text))
+  let made = false
+  const make = (): void => {
+    if (!made) details.append(...parts.map((part) => shownPart(part, direction, text, spots, open)))
+    made = true
+  }
   const open = (): void => {
     details.open = true
   }
-  details.append(...parts.map((part) => shownPart(part, direction, text, spots, open)))
+  details.addEventListener('toggle', () => {
+    if (details.open) make()
+  })
+  spots.add({
+    at: () => undefined,
+    find(query) {
+      if (made || query === '') return 0
+      if (!fresh.some((part) => text(part.text).toLowerCase().includes(query))) return 0
+      const from = spots.all.length
+      make()
+      return spots.all.slice(from).reduce((sum, spot) => sum + spot.find(query), 0)
+    },
+  })
   return details
 }
 

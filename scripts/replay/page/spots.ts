@@ -90,12 +90,22 @@ export type Spots = {
     options?: SpotOptions,
   ) => HTMLElementTagNameMap[T]
   readonly all: readonly Spot[]
+  readonly add: (spot: Spot) => void
+  /** Whether this is the first place that has this text: others of it need not be searched. */
+  readonly isFirst: (text: number) => boolean
 }
 
 export function createSpots(): Spots {
   const all: Spot[] = []
+  const seen = new Set<number>()
   return {
     all,
+    add: (spot) => void all.push(spot),
+    isFirst(text) {
+      if (seen.has(text)) return false
+      seen.add(text)
+      return true
+    },
     text(tag, className, text, options) {
       const element = el(tag, className)
       all.push(createSpot(element, text, options))
