@@ -21,6 +21,7 @@ import type { DecisionLog } from './decision-log/log.ts'
 import { createTaints } from './decide/taints.ts'
 import { createDecider } from './decide/decide.ts'
 import { createDifferences } from './decide/differences.ts'
+import { shownReasons } from './evidence/shown.ts'
 import { createShadow } from './decide/shadow.ts'
 import { createEvidence, type EvidenceParts } from './evidence/evidence.ts'
 import type { PdpMetrics } from './metrics.ts'
@@ -119,7 +120,14 @@ export function createPdp({ pdp: config }: PdpConfig, parts: PdpParts): Pdp {
   const { webhook: hook } = config.approvals
   const webhook =
     hook && parts.webhook_secret !== undefined
-      ? createWebhook({ url: hook.url, secret: parts.webhook_secret, log, metrics, now })
+      ? createWebhook({
+          url: hook.url,
+          secret: parts.webhook_secret,
+          shown: (reasons) => shownReasons(evidence.steps, reasons),
+          log,
+          metrics,
+          now,
+        })
       : undefined
   const approvals = createApprovals({
     decider,

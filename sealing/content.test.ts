@@ -52,6 +52,15 @@ const record: fc.Arbitrary<JournalRecord> = fc.oneof(
         reason: fc.string(),
         masked: counts,
         observed: counts,
+        rest: fc.array(
+          fc.record({
+            direction,
+            offset: fc.nat(),
+            pieces: fc.array(fc.tuple(fc.nat(), fc.nat()), { maxLength: 3 }),
+            body,
+          }),
+          { maxLength: 2 },
+        ),
         truncated: fc.array(fc.record({ direction, limit_bytes: fc.nat() })),
       },
       { requiredKeys: ['masked', 'observed'] },

@@ -274,11 +274,14 @@ describe('approvals', () => {
 
   test('a webhook tells approvers, signed, again after a failure, and without the action’s content', async () => {
     const { id } = await demand({ id: 'webhook-secret-path' })
+    const digest = (await it.store.approvals.find(id))?.action_digest ?? ''
+    expect(digest).not.toBe('')
     await expect
       .poll(() => hooks.some(({ body }) => body.includes(id)), { timeout: 10_000 })
       .toBe(true)
     for (const { headers, body } of hooks) {
       expect(body).not.toContain('webhook-secret-path')
+      expect(body).not.toContain(digest)
       const [, seconds, signature] =
         /^t=(\d+),v1=([0-9a-f]{64})$/.exec(String(headers['countersign-signature'])) ?? []
       expect(signature).toBe(

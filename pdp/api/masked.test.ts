@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { pack } from 'msgpackr'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { testIntent } from '../../sealing/testing.ts'
-import type { DecisionId, Revision } from '../contract/brand.ts'
+import type { DecisionId } from '../contract/brand.ts'
 import type { JournalRecord } from '../contract/record.ts'
 import { err, ok } from '../contract/result.ts'
 import type { ViewMask } from '../evidence/view-mask.ts'
@@ -109,7 +109,7 @@ test('what a candidate policy would have decided differently is listed masked', 
 })
 
 test('an explanation names no parameter of the agent’s that the masked request does not', async () => {
-  const revision = it.pdp.revision() as Revision
+  const revision = it.pdp.revision()
   const asked = httpRequest(revision, 'GET', ['customers', '1'])
   const { facts } = asked.context
   const http = { ...facts.http!, query: { [SSN]: [SSN], q: ['1'] } }
@@ -123,8 +123,8 @@ test('an explanation names no parameter of the agent’s that the masked request
   it.activate({
     ...policy,
     index: { ...policy.index, inputs: {} },
-    evaluate(_, input) {
-      const { query } = (input as typeof request).context.facts.http!
+    evaluate(_, input: unknown) {
+      const { query } = (input as typeof asked).context.facts.http!
       const empty = Object.keys(query).length < 2 || Object.values(query).flat().includes('')
       const reasons = [{ rule: 'r', message: 'm' }]
       return { ok: true, value: { effect: empty ? 'deny' : 'allow', reasons, obligations: [] } }

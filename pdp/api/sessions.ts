@@ -63,8 +63,10 @@ export function sessionRoutes(app: Api, parts: ApiParts): void {
       if (unmask !== undefined && !raw) return refuse(c, NO_GRANT)
       if (!found.ok) return refuse(c, unknown(found.sessions))
       const steps = await parts.steps.show(found.id, found.steps, raw)
-      const more = steps.length < found.steps.length || found.steps.length === page.limit
-      const last = more ? steps.at(-1)?.index : undefined
+      // A page ends when it holds enough, and a leaf may be shown as several steps.
+      const seen_last = steps.at(-1)?.index
+      const more = seen_last !== found.steps.at(-1)?.index || found.steps.length === page.limit
+      const last = more ? seen_last : undefined
       return reply(c, {
         id: found.id,
         masked: !raw,

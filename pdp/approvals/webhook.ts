@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
+import type { Reason } from '../contract/decision.ts'
 import type { PdpMetrics } from '../metrics.ts'
 import type { Log } from '../../server/log.ts'
 import { postSigned, type WebhookTarget } from '../webhook/signed-post.ts'
@@ -7,6 +8,8 @@ import type { OnDemand } from './approvals.ts'
 type Told = Parameters<OnDemand>[0]
 
 export type WebhookOptions = WebhookTarget & {
+  /** What of reasons leaves the service: their messages may quote the action. */
+  readonly shown: (reasons: readonly Reason[]) => Promise<readonly Reason[]>
   readonly log: Log
   readonly metrics: Pick<PdpMetrics, 'webhooks'>
   /** First wait before a delivery is tried again, milliseconds; doubles. */
@@ -25,7 +28,7 @@ const MOST_WAITING = 1000
 
 /**
  * Tells a URL of each new approval: who asks for what kind of action where, never the action's content, which
- * approvers read after they logged in. Signed, see `postSigned`.
+ * approvers read after they logged in, nor its digest, by which a short one could be guessed. Signed, see `postSigned`.
  */
 export function createWebhook(options: WebhookOptions): Webhook {
   const { log, metrics } = options
@@ -39,7 +42,7 @@ export function createWebhook(options: WebhookOptions): Webhook {
   }
 
   async function deliver(row: Told): Promise<void> {
-    const body = JSON.stringify(eventOf(row))
+    const body = JSON.stringify(eventOf(row, await options.shown(row.reasons)))
     for (let attempt = 1; attempt <= TRIES && !ending.signal.aborted; attempt += 1) {
       const refused = await postSigned(options, body, ending.signal)
       if (refused === undefined) {
@@ -75,15 +78,14 @@ export function createWebhook(options: WebhookOptions): Webhook {
   }
 }
 
-function eventOf(row: Told): Record<string, unknown> {
+function eventOf(row: Told, reasons: readonly Reason[]): Record<string, unknown> {
   return {
     type: 'approval.demanded',
     id: row.id,
     requester: row.requester,
     connection: row.connection,
     action: row.action_name,
-    action_digest: row.action_digest,
-    reasons: row.reasons,
+    reasons,
     approvers: row.approvers,
     count: row.count,
     expires_ms: row.expires_ms,

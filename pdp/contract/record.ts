@@ -100,6 +100,20 @@ const outcome = z.strictObject({
   /** Findings altered and findings only observed, by detector. */
   masked: counts,
   observed: counts,
+  /**
+   * What of the answer no chunk has: of a short one all of it. A record costs more than its bytes, and most answers are
+   * short. See `chunksOf`.
+   */
+  rest: z
+    .array(
+      z.strictObject({
+        direction: chunk.shape.direction,
+        offset: chunk.shape.offset,
+        pieces: chunk.shape.pieces,
+        body: bytes,
+      }),
+    )
+    .optional(),
   /** Bodies whose record ends before they did; `limit_bytes`: how much of it is on record. */
   truncated: z
     .array(z.strictObject({ direction: chunk.shape.direction, limit_bytes: z.int() }))
@@ -118,6 +132,16 @@ export type JournalRecord = z.infer<typeof journalRecord>
 export type Exchange = z.infer<typeof exchange>
 export type ChunkRecord = z.infer<typeof chunk>
 export type OutcomeRecord = z.infer<typeof outcome>
+
+/** An outcome with nothing but how it ended, and what it holds of the answer as the chunks that it stands for. */
+export function chunksOf({ rest = [], ...bare }: OutcomeRecord): {
+  readonly chunks: readonly ChunkRecord[]
+  readonly bare: OutcomeRecord
+} {
+  const { operation_id, time_ms, session_id, connection } = bare
+  const owner = { operation_id, time_ms, session_id, connection }
+  return { chunks: rest.map((part) => ({ kind: 'chunk', ...owner, ...part })), bare }
+}
 
 const hex256 = z.string().regex(/^[0-9a-f]{64}$/)
 const keyId = z.string().regex(/^[0-9a-f]{32}$/)

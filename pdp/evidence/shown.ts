@@ -1,5 +1,6 @@
 import type { JournalRecord } from '../contract/record.ts'
 import type { DecisionId, Revision } from '../contract/brand.ts'
+import type { Reason } from '../contract/decision.ts'
 import type { Difference, SessionSummary } from '../store/store.ts'
 import type { Steps } from './steps.ts'
 
@@ -12,23 +13,48 @@ const HIDDEN = '[NOT SHOWN]'
 /** Most clients make one up; some of them hold digits that a detector takes for a number of somebody's. */
 const uuid = /^[0-9a-f]{8}-[0-9a-f]{4}-[1-8][0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/
 
+/** Texts that are seen by themselves. One that cannot be masked is hidden. */
+async function shownTexts(
+  { masked }: Masking,
+  texts: readonly string[],
+): Promise<readonly string[]> {
+  if (texts.length === 0) return []
+  const made = await masked({ kind: 'event', time_ms: 0, name: '', detail: { texts } })
+  const detail = made.ok && made.value.kind === 'event' ? made.value.detail['texts'] : undefined
+  const shown: readonly unknown[] = Array.isArray(detail) ? detail : []
+  return texts.map((_, at) => {
+    const text = shown[at]
+    return typeof text === 'string' ? text : HIDDEN
+  })
+}
+
+/** Reasons with their messages masked: policy may put into them what it was asked. */
+export async function shownReasons(
+  masking: Masking,
+  reasons: readonly Reason[],
+): Promise<readonly Reason[]> {
+  const messages = await shownTexts(
+    masking,
+    reasons.map(({ message }) => message),
+  )
+  return reasons.map(({ rule }, at) => ({ rule, message: messages[at] ?? HIDDEN }))
+}
+
 /** Sessions with what clients call them masked. A label is found by what it is, not by what is shown of it. */
 export async function shownSessions(
-  { masked }: Masking,
+  masking: Masking,
   sessions: readonly SessionSummary[],
 ): Promise<readonly SessionSummary[]> {
-  const labels = sessions.flatMap((session) => session.labels)
-  if (labels.length === 0) return sessions
-  const made = await masked({ kind: 'event', time_ms: 0, name: '', detail: { labels } })
-  const detail = made.ok && made.value.kind === 'event' ? made.value.detail['labels'] : undefined
-  const shown = Array.isArray(detail) ? detail : []
+  const shown = await shownTexts(
+    masking,
+    sessions.flatMap(({ labels }) => labels),
+  )
   let at = 0
   return sessions.map((session) => ({
     ...session,
     labels: session.labels.map((given) => {
-      const label: unknown = shown[at++]
-      if (uuid.test(given)) return given
-      return typeof label === 'string' ? label : HIDDEN
+      const label = shown[at++] ?? HIDDEN
+      return uuid.test(given) ? given : label
     }),
   }))
 }

@@ -1,11 +1,15 @@
 import { err, ok, type Result } from '../contract/result.ts'
-import type { ChunkRecord, JournalRecord } from '../contract/record.ts'
+import { stepOf } from '../../sealing/step.ts'
+import { type ChunkRecord, chunksOf, type JournalRecord } from '../contract/record.ts'
 import type { ApprovalVault } from '../approvals/vault.ts'
 import type { SessionStep, Store } from '../store/store.ts'
 import type { Reader, Unreadable } from './reader.ts'
 import type { ViewMask } from './view-mask.ts'
 
-/** A step of a session as people see it. */
+/**
+ * A step of a session as people see it. A short answer is kept with its outcome: it is shown before it as the chunk that
+ * it would have been, with the index of the outcome.
+ */
 export type ShownStep = {
   readonly index: number
   readonly leaf: Readonly<Record<string, unknown>>
@@ -79,7 +83,11 @@ export function createSteps({ store, reader, vault, mask }: StepsParts): Steps {
       if (leaf['kind'] === 'chunk' && leaf['direction'] !== direction) continue
       const opened = await reader.open(leaf, step.sealed)
       if (!opened.ok) return opened
-      records.push(opened.value)
+      records.push(
+        ...partsOf(opened.value).filter(
+          (part) => part.kind !== 'chunk' || part.direction === direction,
+        ),
+      )
     }
     return ok(records)
   }
@@ -131,16 +139,24 @@ export function createSteps({ store, reader, vault, mask }: StepsParts): Steps {
     session: string,
     { index, leaf: text, sealed }: SessionStep,
     raw: boolean,
-  ): Promise<ShownStep> {
+  ): Promise<readonly ShownStep[]> {
     const leaf = JSON.parse(text) as Leaf
     if (leaf['kind'] === 'approval') {
-      if (!raw) return { index, leaf }
-      return shown({ index, leaf }, await approval(leaf))
+      if (!raw) return [{ index, leaf }]
+      return [shown({ index, leaf }, await approval(leaf))]
     }
-    if (leaf['content'] === undefined) return { index, leaf }
+    if (leaf['content'] === undefined) return [{ index, leaf }]
     const opened = await reader.open(leaf, sealed)
-    if (!opened.ok) return { index, leaf, unreadable: opened.error }
-    return shown({ index, leaf }, raw ? opened : await maskedStep(session, opened.value))
+    if (!opened.ok) return [{ index, leaf, unreadable: opened.error }]
+    const all: ShownStep[] = []
+    for (const part of partsOf(opened.value)) {
+      const step = {
+        index,
+        leaf: part.kind === 'chunk' && leaf['kind'] === 'outcome' ? leafOfPart(leaf, part) : leaf,
+      }
+      all.push(shown(step, raw ? ok(part) : await maskedStep(session, part)))
+    }
+    return all
   }
 
   return {
@@ -149,9 +165,9 @@ export function createSteps({ store, reader, vault, mask }: StepsParts): Steps {
       const all: ShownStep[] = []
       let characters = 0
       for (const step of steps) {
-        const one = await show(session, step, raw)
-        all.push(one)
-        characters += weightOf(one)
+        const ones = await show(session, step, raw)
+        all.push(...ones)
+        characters += weightOf(ones)
         if (characters >= PAGE_CHARACTERS) break
       }
       return all
@@ -164,6 +180,22 @@ const shown = (step: ShownStep, record: Result<unknown, Shortfall>): ShownStep =
 
 const short = (code: Shortfall['code'], message: string): Result<never, Shortfall> =>
   err({ code, message })
+
+/** An outcome that has the rest of an answer, as the chunks that it stands for and itself. */
+function partsOf(record: JournalRecord): readonly JournalRecord[] {
+  if (record.kind !== 'outcome') return [record]
+  const { chunks, bare } = chunksOf(record)
+  return [...chunks, bare]
+}
+
+/** What the leaf of a chunk would say, of one that stands in an outcome. */
+const leafOfPart = ({ v, source, logged_ms, content }: Leaf, part: ChunkRecord): Leaf => ({
+  v,
+  ...stepOf(part),
+  source,
+  logged_ms,
+  content,
+})
 
 /** A later part: its bytes are shown with the first. */
 function withoutBody({ body: _, ...record }: ChunkRecord): ChunkRecord {

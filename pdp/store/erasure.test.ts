@@ -1,4 +1,6 @@
 import { randomBytes, randomUUID } from 'node:crypto'
+import { readFile } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
 import * as fc from 'fast-check'
 import postgres, { type Sql, type TransactionSql } from 'postgres'
 import { afterEach, beforeAll, describe, expect, test } from 'vitest'
@@ -184,6 +186,21 @@ async function placesOf(owner: Sql, text: string): Promise<readonly string[]> {
     if (found) places.push(`${table}.${column}`)
   }
   return places.toSorted()
+}
+
+/** Files of the server that have any of these, whatever it says itself. */
+async function filesWith(owner: Sql, folder: string, wanted: readonly Buffer[]): Promise<string[]> {
+  await owner`checkpoint`
+  const tables = await owner<{ name: string; path: string | null }[]>`
+    select relname as name, pg_relation_filepath(oid) as path from pg_class
+    where relnamespace in (select oid from pg_namespace where nspname in ('countersign', 'pg_toast'))`
+  const found: string[] = []
+  for (const { name, path } of tables) {
+    if (path === null) continue
+    const bytes = await readFile(join(dirname(folder), 'data', path))
+    if (wanted.some((one) => bytes.includes(one))) found.push(name)
+  }
+  return found
 }
 
 async function textsOf(store: Store): Promise<readonly string[]> {
@@ -388,6 +405,35 @@ describe('what comes after a session was erased', () => {
     await store.shadow.append([{ ...difference(randomUUID(), SSN, 's-1'), at_ms: NOW + 2 }])
     expect(await store.shadow.list({ limit: 9 })).toHaveLength(1)
   })
+})
+
+test('after an erasure was scrubbed no file of a table has its keys and names', async () => {
+  const { store, url, folder } = await openTestStore()
+  const owner = postgres(url, { max: 1 })
+  ends.push(() => owner.end())
+  const keys: Uint8Array[] = []
+  // The newest of all, so that nothing moves over them; of several keys.
+  for (const connection of ['a', 'b', 'c', 'd']) {
+    const journal = await createTestJournal()
+    const records = operation('s-1', SSN, randomUUID()).slice(0, 1)
+    const batch = await journal.ship(
+      store,
+      records.map((one) => ({ ...one, connection }) as JournalRecord),
+    )
+    keys.push(...batch.taken.keys.map(({ wrapped }) => wrapped))
+  }
+  await store.sessions.label('s-1', `label ${SSN}`)
+  await store.shadow.append([difference(randomUUID(), SSN, 's-1')])
+  const denied = await demand(store, 's-1', SSN)
+  await vote(store, denied, false, `no ${SSN}`)
+  // The end is under no other key.
+  const wanted = [Buffer.from(SSN), ...keys.map((key) => Buffer.from(key).subarray(-32))]
+  expect(await filesWith(owner, folder, wanted)).toEqual(
+    expect.arrayContaining(['session_keys', 'session_labels', 'shadow_differences', 'votes']),
+  )
+  await store.erasure.erase({ session_id: 's-1' }, erasing, Date.now())
+  expect(await store.erasure.scrub()).toBe(true)
+  expect(await filesWith(owner, folder, wanted)).toEqual([])
 })
 
 test('an erasure of what has nothing left is on record all the same', async () => {

@@ -63,7 +63,7 @@ export async function grantRights(owner: Sql, username: string): Promise<void> {
     select current_setting('server_version_num')::integer as version`
   if (server && server.version >= 170_000)
     await owner.unsafe(
-      `GRANT MAINTAIN ON countersign.session_keys, countersign.approvals, countersign.votes, countersign.session_labels TO ${role}`,
+      `GRANT MAINTAIN ON countersign.session_keys, countersign.approvals, countersign.votes, countersign.session_labels, countersign.shadow_differences TO ${role}`,
     )
 }
 

@@ -1,6 +1,8 @@
 import { type Attributes, SpanKind } from '@opentelemetry/api'
 import type { Decision } from '../../pdp/contract/decision.ts'
 import type { Facts } from '../../pdp/contract/facts.ts'
+import { compileMask } from '../mask/mask.ts'
+import { builtinNames } from '../mask/types.ts'
 import type { Operation } from '../core/operation.ts'
 import type { Ending, ModelReply, Usage } from './telemetry.ts'
 
@@ -18,9 +20,27 @@ export type Beginning = {
   readonly attributes: Attributes
 }
 
-/** A name as APIs give them, with a version perhaps (`claude-x@20260101`); no sentence, no address. */
+/**
+ * A name as APIs give them, with a version perhaps (`claude-x@20260101`); no sentence, no address, and nothing that any
+ * detector finds, whatever policy masks: it goes to others.
+ */
 const isName = (text: string | undefined): text is string =>
-  text !== undefined && /^[\w.:/-]{1,128}(?:@\d{1,12})?$/.test(text)
+  text !== undefined &&
+  /^[\w.:/-]{1,128}(?:@\d{1,12})?$/.test(text) &&
+  (uuid.test(text) || !found(text))
+
+/** Made up; some of them hold digits that a detector takes for a number of somebody's. */
+const uuid = /^[0-9a-f]{8}-[0-9a-f]{4}-[1-8][0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/
+
+const unusedKeys = { hash: new Uint8Array(32), token: new Uint8Array(32) }
+const everything = compileMask([{ detectors: [...builtinNames], style: 'redact' }], {
+  keys: unusedKeys,
+})
+
+function found(text: string): boolean {
+  const masker = everything.text()
+  return masker.push(text) + masker.end() !== text
+}
 
 /** @param upstream of the operation's connection. */
 export function beginningOf(operation: Operation, upstream: URL | undefined): Beginning {

@@ -60,6 +60,30 @@ test('findings are counts by detector, masked and observed', () => {
   })
 })
 
+test('a name in which a detector finds something is not told, whoever wrote it and whatever policy masks', () => {
+  const key = `ghp_${'a1B2'.repeat(9)}`
+  const uuid = '4f9f1a52-41ab-4b6f-9d6e-3c1d2b9f8a11'
+  const asked = (session: object, model: string): Partial<Operation> => ({
+    caller: { session: { id: 's', ...session } } as Operation['caller'],
+    action: { name: 'anthropic.messages.create' },
+    resource: { id: model } as Operation['resource'],
+  })
+  const spans = start()
+  spans.begin(operation('a', asked({ label: key }, key)))
+  spans.replied(id('a'), { id: key, model: key, finish_reason: key })
+  spans.ended(id('a'), outcome)
+  const call = { action: { name: 'anthropic.tool_use' }, told: () => ({ tool: key, call_id: key }) }
+  spans.begin(operation('b', call))
+  spans.ended(id('b'))
+  expect(JSON.stringify(ended.map(({ name, attributes }) => [name, attributes]))).not.toContain(key)
+  spans.begin(operation('c', asked({ label: uuid }, 'claude-sonnet-4-5')))
+  spans.ended(id('c'), outcome)
+  expect(ended[2]?.attributes).toMatchObject({
+    'gen_ai.conversation.id': uuid,
+    'gen_ai.request.model': 'claude-sonnet-4-5',
+  })
+})
+
 test('the first end counts, and what is said of others is ignored', () => {
   const spans = start()
   spans.begin(operation('a'))

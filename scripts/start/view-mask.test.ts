@@ -183,7 +183,7 @@ describe('an intent', () => {
         target: '/customers/42?name=M%C3%BCller&q=a+b&&x',
         headers: [
           ['accept', '*/*'],
-          ['cookie', `sha256:${'4111111111111111'.repeat(4)}`],
+          ['x-digest', `sha256:${'ab12'.repeat(16)}`],
         ],
         body_bytes: 12,
         body: Buffer.from('{"a": "b" } '),
@@ -195,12 +195,16 @@ describe('an intent', () => {
   test('hides headers that open something', async () => {
     const headers: [string, string][] = [
       ['Set-Cookie', 'a=b'],
+      ['cookie', `sha256:${'ab12'.repeat(16)}`],
+      ['x-password', `sha256:${'ab12'.repeat(16)}`],
       ['x-auth-token', 'abc'],
       ['X-Tokens-Left', '5'],
     ]
     const shown = await masked(testIntent({ exchange: { headers, body_bytes: 0 } }))
     expect(shown.exchange.headers).toEqual([
       ['Set-Cookie', '[REDACTED:credential]'],
+      ['cookie', '[REDACTED:credential]'],
+      ['x-password', '[REDACTED:credential]'],
       ['x-auth-token', '[REDACTED:credential]'],
       ['X-Tokens-Left', '5'],
     ])
@@ -344,4 +348,77 @@ test('a request of an older shape is masked all the same', async () => {
     gone: { since: 'ada@example.com', revision },
   } as unknown as DecisionRequest
   expect(JSON.stringify(await masked({ ...intent, request }))).not.toContain('ada@')
+})
+
+describe('a field that policy masks', () => {
+  const mask = (where: 'request' | 'response') => ({
+    kind: 'mask' as const,
+    where,
+    fields: ['$..maiden_name'],
+    style: 'redact' as const,
+  })
+  const input = { maiden_name: 'Lovelace', command: 'lookup Lovelace' }
+  const body = Buffer.from(JSON.stringify(input))
+
+  /** A tool call, or a request, with the field in every fact that may come of it. */
+  function asked(type: 'anthropic.tool' | 'http.path', where: 'request' | 'response'): Intent {
+    const intent = testIntent()
+    const { request, decision } = intent
+    const facts = {
+      ...request.context.facts,
+      paths: { '$.maiden_name': ['Lovelace', 1815] },
+      ...(type === 'anthropic.tool' && {
+        tool: {
+          name: 'lookup',
+          input_bytes: body.length,
+          input,
+          paths: [{ path: '/Lovelace', op: 'read' as const }],
+          hosts: [{ host: 'lovelace.example', by: 'lookup', sends: true }],
+        },
+        shell: {
+          commands: [{ name: 'lookup', args: ['Lovelace'], flags: [], wrappers: [] }],
+          pipes_into: [],
+          redirects: [],
+          substitutions: 0,
+          undetermined: [],
+          code: [],
+        },
+      }),
+    }
+    return {
+      ...intent,
+      request: {
+        ...request,
+        resource: { ...request.resource, type },
+        context: { ...request.context, facts },
+      },
+      decision: { ...decision, obligations: [mask(where)] },
+      exchange: { body_bytes: body.length, body, forwarded: body },
+    }
+  }
+
+  test.each([
+    ['anthropic.tool', 'response'],
+    ['http.path', 'request'],
+  ] as const)('is shown nowhere in the decision on %s', async (type, where) => {
+    const shown = JSON.stringify(await masked(asked(type, where)), (_, value: unknown) =>
+      value instanceof Uint8Array ? Buffer.from(value).toString() : value,
+    )
+    expect(shown).toContain('[REDACTED:field]')
+    expect(shown).not.toMatch(
+      type === 'anthropic.tool' ? /"maiden_name":"L|lovelace\.|1815/ : /1815/,
+    )
+    expect(JSON.parse(shown)).toMatchObject({
+      request: {
+        context: {
+          facts: { paths: { '$.maiden_name': ['[REDACTED:field]', '[REDACTED:field]'] } },
+        },
+      },
+    })
+  })
+
+  test('of an answer alone leaves what is said of the request', async () => {
+    const shown = await masked(asked('http.path', 'response'))
+    expect(shown.request.context.facts.paths).toEqual({ '$.maiden_name': ['Lovelace', 1815] })
+  })
 })

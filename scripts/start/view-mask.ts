@@ -2,6 +2,7 @@ import type { CustomDetector } from '../../pdp/contract/profile.ts'
 import {
   type ChunkRecord,
   type Exchange,
+  chunksOf,
   journalRecord,
   type JournalRecord,
   type OutcomeRecord,
@@ -10,7 +11,7 @@ import { assertNever, err, ok } from '../../pdp/contract/result.ts'
 import { createBreather } from '../../pdp/api/breather.ts'
 import type { ViewMask } from '../../pdp/evidence/view-mask.ts'
 import { type About, maskBody } from '../view/body.ts'
-import { maskDecision, maskRequest } from '../view/described.ts'
+import { maskDecision, maskRequest, withoutFields } from '../view/described.ts'
 import { maskHeaders } from '../view/headers.ts'
 import { createMasker, type Masker, isRefused, NotShown, reasonOf } from '../view/masker.ts'
 import type { Breathe } from '../view/pieces.ts'
@@ -100,7 +101,8 @@ async function maskRecord(
       return maskChunk(maskerOf, record, known, breathe)
     case 'outcome':
       return {
-        ...record,
+        // What it has of the answer is masked and shown as chunks; here it is left out.
+        ...chunksOf(record).bare,
         ...(record.reason !== undefined && { reason: masker.text(record.reason) }),
         ...(record.headers && { headers: maskHeaders(masker, record.headers) }),
       }
@@ -122,12 +124,16 @@ async function maskDescribed(
   breathe: Breathe,
 ): Promise<Described> {
   const masker = maskerOf([])
+  // A tool call stands in a reply: what its body is masked by is what policy says of those.
+  const isTool = record.request.resource.type === 'anthropic.tool'
+  const fields = fieldsOf(known, isTool ? 'response' : 'request')
+  const request = fields.length > 0 ? withoutFields(record.request) : record.request
   // Both are checked as a part of the record, and were recorded as what they are.
   return {
     ...record,
-    request: maskRequest(masker, record.request) as Described['request'],
+    request: maskRequest(masker, request) as Described['request'],
     decision: maskDecision(masker, record.decision) as Described['decision'],
-    exchange: await maskExchange(maskerOf, record.exchange, known, breathe),
+    exchange: await maskExchange(maskerOf, record.exchange, known, fields, breathe),
   }
 }
 
@@ -135,10 +141,11 @@ async function maskExchange(
   maskerOf: Maskers,
   { method, target, headers, body, forwarded, body_bytes }: Exchange,
   known: Known,
+  fields: readonly string[],
   breathe: Breathe,
 ): Promise<Exchange> {
   const masker = maskerOf([])
-  const ofBody = maskerOf(fieldsOf(known, 'request'))
+  const ofBody = maskerOf(fields)
   const about: About = { headers: headers ?? [], plain: isPlain(known), cut: false }
   const whole = async (bytes: Uint8Array): Promise<Uint8Array> => {
     const given = { body: Buffer.from(bytes), pieces: [[0, bytes.length] as const] }

@@ -43,6 +43,38 @@ const INPUT_ROOM = 24 * 1024
 
 const FACTS = 'context.facts.'
 
+/**
+ * A request without what its facts say of a body in which policy masks fields: which of them came from those fields is
+ * not on record. What a field held, no detector knows.
+ */
+export function withoutFields(request: DecisionRequest): DecisionRequest {
+  const { context } = request
+  const { tool, shell, sql, ...facts } = context.facts
+  const hidden = {
+    ...facts,
+    paths: hide(facts.paths),
+    ...(tool && {
+      tool: {
+        ...tool,
+        input: hide(tool.input),
+        paths: hide(tool.paths),
+        hosts: hide(tool.hosts),
+      },
+    }),
+    ...(shell && { shell: hide(shell) }),
+    ...(sql && { sql: hide(sql) }),
+  }
+  return { ...request, context: { ...context, facts: hidden as typeof context.facts } }
+}
+
+/** Every text and number of a value, in the place that it has. */
+function hide(value: unknown): unknown {
+  if (typeof value === 'string' || typeof value === 'number') return redacted('field')
+  if (Array.isArray(value)) return value.map(hide)
+  if (typeof value !== 'object' || value === null) return value
+  return Object.fromEntries(Object.entries(value).map(([key, one]) => [key, hide(one)]))
+}
+
 /** Masks a decision request. */
 export function maskRequest(masker: Masker, request: DecisionRequest): unknown {
   const full = isFull(request)

@@ -9,7 +9,7 @@ import { fileAnchor } from '../../pdp/evidence/anchors/file.ts'
 import { createCheckpointer } from '../../pdp/evidence/checkpointer.ts'
 import { COSIGNATURE, ED25519, splitNotes } from '../../pdp/evidence/note.ts'
 import { type TestKey, testKey } from '../../pdp/evidence/testing.ts'
-import { createRecords } from '../../pdp/records/records.ts'
+import { createRecords, type Records } from '../../pdp/records/records.ts'
 import type { Store } from '../../pdp/store/store.ts'
 import { openTestStore } from '../../pdp/store/testing.ts'
 import type { Sealer } from '../../sealing/sealer.ts'
@@ -42,13 +42,7 @@ export async function recordLog(rounds: number): Promise<RecordedLog> {
   const [one, two, three] = KEYS
   if (!one || !two || !three) throw new Error('there are three keys')
   const journals = await Promise.all(PEPS.map(async (pep) => openJournal(pep, await testSealer())))
-  const records = createRecords({
-    store: store.records,
-    metrics: { frames: { inc: () => undefined }, conflicts: { inc: () => undefined } } as never,
-    onAppended: () => undefined,
-    log: () => undefined,
-    now: Date.now,
-  })
+  const records = recordsOver(store)
   const path = join(folder, 'outside.txt')
   const witness = testKey('witness.example', COSIGNATURE)
   const signers = [[one], [two, one], [three, two]] as const
@@ -83,8 +77,18 @@ export async function recordLog(rounds: number): Promise<RecordedLog> {
   }
 }
 
+/** What a decision service takes journals with. */
+export const recordsOver = (store: Store): Records =>
+  createRecords({
+    store: store.records,
+    metrics: { frames: { inc: () => undefined }, conflicts: { inc: () => undefined } } as never,
+    onAppended: () => undefined,
+    log: () => undefined,
+    now: Date.now,
+  })
+
 /** A journal of an enforcement point: batches as it ships them. */
-function openJournal(pep: string, sealer: Sealer) {
+export function openJournal(pep: string, sealer: Sealer) {
   const epoch = randomUUID()
   let seq = 0
   let prev: Buffer = Buffer.alloc(32)
@@ -134,7 +138,7 @@ function recordsOf(pep: string, round: number): JournalRecord[] {
 }
 
 /** An approval that is demanded, voted on and used, and what an administrator does. */
-async function people(store: Store, round: number): Promise<void> {
+export async function people(store: Store, round: number): Promise<void> {
   const now_ms = Date.now()
   const [id, session_id, connection] = [randomUUID(), `s-pep-1-${round % 2}`, 'claude']
   const tool = { tool: 'Bash', input: { command: `rm ${id}` } }

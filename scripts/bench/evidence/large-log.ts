@@ -62,12 +62,13 @@ export async function buildLargeLog(options: LargeLogOptions): Promise<LargeLog>
   }
 
   await database.owner.begin(async (owner) => {
-    // An empty table that is filled in the transaction that emptied it is written once, and not to the write-ahead log too.
+    // An empty table that is filled in the transaction that emptied it is written once, and not to the write-ahead log too;
+    // and frozen, as after a while it is in a log that grew.
     await owner`set local session_replication_role = replica`
     await owner`truncate countersign.leaves`
     const copy = await owner`
       copy countersign.leaves (idx, leaf, hash, kind, time_ms, logged_ms, pep, epoch, seq, digest, session_id, operation_id)
-      from stdin`.writable()
+      from stdin (freeze)`.writable()
     await pipeline(Readable.from(lines(), { objectMode: false }), copy)
     for (let at = 0; at < nodes.length; at += ROWS_AT_ONCE)
       await owner`

@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto'
 import { createWriteStream } from 'node:fs'
 import { rename, rm } from 'node:fs/promises'
 import { Readable } from 'node:stream'
@@ -20,9 +21,10 @@ export async function download(
 ): Promise<number> {
   const body = await streamPdp(pdp, path, 'application/x-ndjson', sent)
   const counted = counting(out)
-  const beside = `${out}.part`
+  // New, so that it is nobody else's, with nobody else's rights.
+  const beside = `${out}.${randomUUID()}`
   try {
-    const file = createWriteStream(beside, { mode: 0o600 })
+    const file = createWriteStream(beside, { mode: 0o600, flags: 'wx' })
     await pipeline(Readable.fromWeb(body), counted.stream, createGzip(), file)
     if (!counted.ended()) throw new Error('the service broke off before the end')
     await rename(beside, out)

@@ -33,7 +33,9 @@ Example:
           `${shown(erased.session)}  ${erased.keys} keys and ${erased.approvals} approvals erased`,
           ...(erased.scrubbed
             ? []
-            : ['The database keeps old versions of these rows until its next vacuum.']),
+            : [
+                'The database keeps old versions of these rows in its files until its tables are written anew (VACUUM FULL).',
+              ]),
         ].join('\n'),
       )
     })
