@@ -360,6 +360,18 @@ describe('what comes after a session was erased', () => {
     expect((await keyOf(owner, 's-1')).filter(Boolean)).toHaveLength(1)
   })
 
+  test('stays where it is held by then', async () => {
+    const { store, owner } = await opened()
+    const shipped = await createTestJournal({ now: () => NOW - 10 })
+    await shipped.ship(store, operation('s-1', 'before', randomUUID()))
+    const late = await createTestJournal({ pep: 'pep-2', now: () => NOW - 10 })
+    const batch = late.batch(operation('s-1', SSN, randomUUID())).taken
+    await store.erasure.erase({ session_id: 's-1' }, erasing, NOW)
+    await store.erasure.hold({ session_id: 's-1' }, () => admin('hold'), NOW)
+    await store.records.append(batch)
+    expect((await keyOf(owner, 's-1')).toSorted()).toEqual([false, true])
+  })
+
   test.each(['with its key', 'under a key that was there'])(
     'while it was on its way %s is not kept',
     async (how) => {
