@@ -73,7 +73,10 @@ function withBodies(
   record: Sealable,
   shorten: (body: Uint8Array, cuts?: readonly number[]) => Uint8Array | BlockedBody,
 ): unknown {
-  if (record.kind === 'outcome') return record
+  if (record.kind === 'outcome')
+    return record.rest
+      ? { ...record, rest: record.rest.map((part) => ({ ...part, body: shorten(part.body) })) }
+      : record
   if (record.kind === 'chunk')
     return record.body ? { ...record, body: shorten(record.body) } : record
   const { body, forwarded, cuts, forwarded_cuts, ...exchange } = record.exchange
@@ -128,6 +131,7 @@ const body = z.union([bytes, blocked]).optional()
 const content = z.looseObject({
   body,
   exchange: z.looseObject({ body, forwarded: body }).optional(),
+  rest: z.array(z.looseObject({ body })).optional(),
 })
 type Body = z.infer<typeof body>
 
@@ -144,8 +148,12 @@ async function restoreBodies(
   }
   const read = content.safeParse(unpacked)
   if (!read.success) return err('it is no record that is known here')
-  const { exchange } = read.data
-  const places: { body?: Body; forwarded?: Body }[] = [read.data, ...(exchange ? [exchange] : [])]
+  const { exchange, rest = [] } = read.data
+  const places: { body?: Body; forwarded?: Body }[] = [
+    read.data,
+    ...(exchange ? [exchange] : []),
+    ...rest,
+  ]
   for (const place of places) {
     for (const name of ['body', 'forwarded'] as const) {
       const found = place[name]

@@ -19,7 +19,7 @@ export type Sealer = {
   readonly forget: () => void
 }
 
-/** Most blocks that are remembered as sent; one that was forgotten is sent again, and stored once. */
+/** Most blocks that are remembered as sent, about; then everything is forgotten, and sent again under new keys. */
 const MAX_BLOCKS = 100_000
 
 export function createSealer(
@@ -27,28 +27,30 @@ export function createSealer(
 ): Sealer {
   const keys = createSessionKeys(options)
   const { max_blocks = MAX_BLOCKS } = options
-  // In the order of their last use. Ids are commitments under a session's own key, so they need no other name.
+  // Ids are commitments under a session's own key, so they need no other name.
   const sent = new Set<string>()
 
   function isNew(block: string): boolean {
-    const known = sent.delete(block)
-    const [oldest] = sent
-    if (oldest !== undefined && sent.size >= max_blocks) sent.delete(oldest)
+    const known = sent.has(block)
     sent.add(block)
     return !known
+  }
+
+  function forget(): void {
+    keys.forget()
+    sent.clear()
   }
 
   return {
     seal(record) {
       if (record.kind === 'event') return { record: plainRecord(record) }
+      // A block that came again under its old key would be another one than what the log says is kept.
+      if (sent.size >= max_blocks) forget()
       const session_id =
         'session_id' in record ? record.session_id : record.request.context.session.id
       const { key, made } = keys.keyFor(session_id, record.connection)
       return { record: sealRecord(record, key, isNew), ...(made && { key: made }) }
     },
-    forget() {
-      keys.forget()
-      sent.clear()
-    },
+    forget,
   }
 }

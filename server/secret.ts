@@ -63,7 +63,12 @@ function usable(text: string, expires_ms?: number): Result<Secret, string> {
 function runCommand(command: readonly string[]): Promise<Result<Secret, string>> {
   const [program = '', ...args] = command
   return new Promise((resolve) => {
-    const options = { timeout: COMMAND_TIMEOUT_MS, maxBuffer: MAX_BYTES, encoding: 'utf8' } as const
+    const options = {
+      timeout: COMMAND_TIMEOUT_MS,
+      killSignal: 'SIGKILL',
+      maxBuffer: MAX_BYTES,
+      encoding: 'utf8',
+    } as const
     execFile(program, args, options, (error, stdout) => {
       // Its output may hold the secret, and so may an error's text: neither is repeated.
       if (error) resolve(err(`the command ${program} failed (${codeOf(error)})`))

@@ -39,19 +39,21 @@ export function wantedFormat(accept: string | undefined, own: Format): Format {
   return own
 }
 
-/** Reads a body whole. A longer one is refused without reading on. */
-export function readBytes(incoming: IncomingMessage): Promise<Result<Buffer, Problem>> {
+/** Reads a body whole. One that is longer than `most` bytes is refused without reading on. */
+export function readBytes(
+  incoming: IncomingMessage,
+  most = MAX_BODY_BYTES,
+): Promise<Result<Buffer, Problem>> {
   const tooLarge = err(
-    problem(413, 'PDP_TOO_LARGE', `a body may have ${MAX_BODY_BYTES} bytes; send fewer at a time`),
+    problem(413, 'PDP_TOO_LARGE', `a body may have ${most} bytes; send fewer at a time`),
   )
-  if (Number(incoming.headers['content-length'] ?? 0) > MAX_BODY_BYTES)
-    return Promise.resolve(tooLarge)
+  if (Number(incoming.headers['content-length'] ?? 0) > most) return Promise.resolve(tooLarge)
   return new Promise((resolve) => {
     const chunks: Buffer[] = []
     let length = 0
     incoming.on('data', (chunk: Buffer) => {
       length += chunk.length
-      if (length <= MAX_BODY_BYTES) chunks.push(chunk)
+      if (length <= most) chunks.push(chunk)
       else {
         incoming.pause()
         resolve(tooLarge)

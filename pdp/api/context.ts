@@ -77,13 +77,16 @@ export function reply(
 export const refuse = (c: ApiContext, refusal: Problem): Response =>
   reply(c, bodyOf(refusal), refusal.status)
 
-/** Reads and parses a body of either format. */
-export async function bodyOfRequest(c: ApiContext): Promise<Result<unknown, Problem>> {
+/** Reads and parses a body of either format. @param most bytes of it; default 16 MiB. */
+export async function bodyOfRequest(
+  c: ApiContext,
+  most?: number,
+): Promise<Result<unknown, Problem>> {
   const { incoming } = c.env
   const format = formatOf(incoming.headers['content-type'])
   if (!format)
     return err(problem(415, 'PDP_BAD_REQUEST', 'send application/json or application/msgpack'))
-  const bytes = await readBytes(incoming)
+  const bytes = await readBytes(incoming, most)
   return bytes.ok ? decode(format, bytes.value) : bytes
 }
 

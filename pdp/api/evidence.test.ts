@@ -1,4 +1,4 @@
-import { randomUUID } from 'node:crypto'
+import { randomBytes, randomUUID } from 'node:crypto'
 import { pack } from 'msgpackr'
 import postgres, { type Sql } from 'postgres'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
@@ -184,6 +184,34 @@ describe('a session', () => {
     await session({ id, connection: 'another' })
     expect(await status(before)).toBe(403)
     expect(await status(await unmask())).toBe(200)
+  })
+
+  test('is not unmasked by a row that somebody put beside the log', async () => {
+    const id = await session()
+    const token = await security()
+    const mine = Number(
+      (await answer(post(`/v1/sessions/${id}/unmask`, why, token))).body['unmask'],
+    )
+    const [{ size } = { size: '' }] = await owner`select size from countersign.log_head`
+    const [beyond] = await owner<{ idx: string }[]>`
+      insert into countersign.leaves (idx, leaf, hash, kind, time_ms, logged_ms)
+      select ${Number(size) + 1000}, leaf, hash, kind, time_ms, logged_ms from countersign.leaves where idx = ${mine}
+      returning idx`
+    const status = async (index: number) =>
+      (await get(`/v1/sessions/${id}/steps?unmask=${index}`, token)).status
+    expect(await status(Number(beyond?.idx))).toBe(403)
+    expect(await status(mine)).toBe(200)
+    // Nor by the text of a leaf that was changed into one.
+    const [other] = await owner<{ idx: string; leaf: string }[]>`
+      select idx, leaf from countersign.leaves where kind <> 'admin' order by idx desc limit 1`
+    await owner`alter table countersign.leaves disable trigger leaves_append_only`
+    await owner`
+      update countersign.leaves set leaf = (select leaf from countersign.leaves where idx = ${mine})
+      where idx = ${Number(other?.idx)}`
+    expect(await status(Number(other?.idx))).toBe(403)
+    await owner`update countersign.leaves set leaf = ${other?.leaf ?? ''} where idx = ${Number(other?.idx)}`
+    await owner`delete from countersign.leaves where idx = ${Number(beyond?.idx)}`
+    await owner`alter table countersign.leaves enable trigger leaves_append_only`
   })
 
   test('is not unmasked without a reason, by who may not, or by the one whose it is', async () => {
@@ -419,3 +447,46 @@ describe('proofs', () => {
     )
   })
 })
+
+test('a request as large as a gateway takes is taken into the log', async () => {
+  const body = randomBytes(32 * 1024 * 1024)
+  const journal = await createTestJournal({ sealer: it.sealer })
+  const { sent } = journal.batch([testIntent({ exchange: { body_bytes: body.length, body } })])
+  const ship = (token: string) =>
+    fetch(`${it.url}/v1/records`, {
+      method: 'POST',
+      headers: { authorization: `Bearer ${token}`, 'content-type': 'application/msgpack' },
+      body: pack(sent),
+    })
+  expect((await ship('nobody')).status).toBe(401)
+  expect((await ship(it.pepToken)).status).toBe(200)
+}, 60_000)
+
+test('steps that hold more than an answer takes come as several pages, each once', async () => {
+  const id = `session-${randomUUID()}`
+  const { request } = testIntent()
+  const context = { ...request.context, session: { id } }
+  const journal = await createTestJournal({ sealer: it.sealer })
+  const body = Buffer.alloc(12 * 1024 * 1024, 'a')
+  await journal.ship(
+    it.store,
+    Array.from({ length: 5 }, (_, at) =>
+      testIntent({
+        operation_id: `large-${at}`,
+        request: { ...request, context },
+        exchange: { body_bytes: body.length, body },
+      }),
+    ),
+  )
+  const token = await security()
+  const granted = await answer(post(`/v1/sessions/${id}/unmask`, why, token))
+  const raw = `/v1/sessions/${id}/steps?unmask=${String(granted.body['unmask'])}`
+  const first = await answer(get(raw, token))
+  const steps = first.body['steps'] as { readonly index: number }[]
+  expect(steps).toHaveLength(3)
+  expect(first.body['next']).toBe(steps.at(-1)?.index)
+  const second = await answer(get(`${raw}&after=${String(first.body['next'])}`, token))
+  // The unmasking is of this session too.
+  expect(second.body['steps']).toHaveLength(3)
+  expect(second.body['next']).toBeUndefined()
+}, 60_000)

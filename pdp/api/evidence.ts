@@ -4,9 +4,8 @@ import { z } from 'zod'
 import type { Identity } from '../../identity/claims.ts'
 import { inclusionProof, consistencyProof } from '../evidence/merkle/proof.ts'
 import { exportEvidence } from '../evidence/export.ts'
-import type { StoredLeaf } from '../evidence/log-store.ts'
-import type { NamedContent } from '../store/store.ts'
 import { decisionLines } from '../evidence/decisions.ts'
+import { namedContent } from '../evidence/named-content.ts'
 import type { Act, ActLeaf } from '../evidence/administration.ts'
 import { err, ok, type Result } from '../contract/result.ts'
 import {
@@ -189,7 +188,7 @@ export function evidenceRoutes(app: Api, parts: ApiParts): void {
     if (!asked.ok) return refuse(c, asked.error)
     const { person, body } = asked.value
     return stored(c, async () => {
-      const hold = (await erasure.holds()).find(({ id }) => id === body.hold)
+      const [hold] = await erasure.holds(body.hold)
       if (!hold) return refuse(c, NO_HOLD)
       const { id, session_id: session, connection } = hold
       const action = 'countersign.evidence.release'
@@ -281,7 +280,7 @@ export function evidenceRoutes(app: Api, parts: ApiParts): void {
         origin: parts.origin,
         anchors,
         ...defined({ since_ms }),
-        ...(sealed && { sealed: (leaves) => parts.keys.sealed(leaves.flatMap(contentOf)) }),
+        ...(sealed && { sealed: (leaves) => parts.keys.sealed(leaves.flatMap(namedContent)) }),
         now,
       })
       return streamed('application/x-ndjson', lines)
@@ -333,7 +332,7 @@ export function evidenceRoutes(app: Api, parts: ApiParts): void {
     const { person, body } = asked.value
     return stored(c, async () => {
       const { alarm } = checkpoints.status()
-      if (!alarm) return refuse(c, problem(409, 'PDP_REFUSED', 'there is no alarm to end'))
+      if (!alarm) return refuse(c, NO_ALARM)
       const leaf = await allowed(parts, person, {
         name: 'resume',
         action: 'countersign.evidence.resume',
@@ -344,11 +343,12 @@ export function evidenceRoutes(app: Api, parts: ApiParts): void {
       if (!leaf.ok) return refuse(c, leaf.error)
       await parts.administration.record(leaf.value())
       const { issuer } = person.subject.properties
-      await checkpoints.resume({
+      const resumed = await checkpoints.resume({
+        alarm,
         by: { issuer, type: person.subject.type, id: person.subject.id },
         reason: body.reason ?? '',
       })
-      return reply(c, { resumed: true })
+      return resumed ? reply(c, { resumed }) : refuse(c, NO_ALARM)
     })
   })
 }
@@ -361,6 +361,7 @@ const HELD = problem(
   'PDP_REFUSED',
   'a legal hold is on this session or its connections; release it first',
 )
+const NO_ALARM = problem(409, 'PDP_REFUSED', 'there is no alarm to end')
 const NO_HOLD = problem(404, 'PDP_NOT_FOUND', 'there is no such hold')
 
 /** Lines as they are made. A failure cuts the answer, which then has no end line. */
@@ -383,14 +384,6 @@ async function* chunked(lines: AsyncIterable<string>): AsyncGenerator<Buffer> {
     text = ''
   }
   if (text !== '') yield Buffer.from(text)
-}
-
-/** What a leaf names of sealed bytes. */
-function contentOf({ index, leaf }: StoredLeaf): readonly NamedContent[] {
-  const { content } = JSON.parse(leaf) as {
-    readonly content?: { readonly key: string; readonly blocks?: readonly string[] }
-  }
-  return content ? [{ index, key: content.key, blocks: content.blocks ?? [] }] : []
 }
 
 const hex = (bytes: Uint8Array): string => Buffer.from(bytes).toString('hex')

@@ -1,4 +1,4 @@
-import { recordBatch } from '../contract/record.ts'
+import { MAX_BATCH_BYTES, recordBatch } from '../contract/record.ts'
 import { type Api, type ApiParts, bodyOfRequest, refuse, reply } from './context.ts'
 import { problem, problemOf } from './problem.ts'
 
@@ -7,7 +7,7 @@ export function recordRoutes(app: Api, parts: ApiParts): void {
   app.post('/v1/records', async (c) => {
     const caller = parts.callers.pep(c.env.incoming)
     if (!caller.ok) return refuse(c, caller.error)
-    const body = await bodyOfRequest(c)
+    const body = await bodyOfRequest(c, MAX_BATCH_BYTES)
     if (!body.ok) return refuse(c, body.error)
     const batch = recordBatch.safeParse(body.value)
     if (!batch.success)

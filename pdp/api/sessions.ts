@@ -4,6 +4,7 @@ import type { AdministeredResource, AdministrativeAction } from '../contract/adm
 import { err, ok, type Result } from '../contract/result.ts'
 import { shownSessions } from '../evidence/shown.ts'
 import { unmasks, UNMASK_MS } from '../evidence/administration.ts'
+import { signedLeaf } from '../evidence/signed-leaf.ts'
 import {
   type Api,
   type ApiContext,
@@ -62,7 +63,10 @@ export function sessionRoutes(app: Api, parts: ApiParts): void {
       if (unmask !== undefined && !raw) return refuse(c, NO_GRANT)
       if (!found.ok) return refuse(c, unknown(found.sessions))
       const steps = await parts.steps.show(found.id, found.steps, raw)
-      const last = found.steps.length === page.limit ? found.steps.at(-1)?.index : undefined
+      // A page ends when it holds enough, and a leaf may be shown as several steps.
+      const seen_last = steps.at(-1)?.index
+      const more = seen_last !== found.steps.at(-1)?.index || found.steps.length === page.limit
+      const last = more ? seen_last : undefined
       return reply(c, {
         id: found.id,
         masked: !raw,
@@ -99,7 +103,7 @@ export function sessionRoutes(app: Api, parts: ApiParts): void {
 const NO_GRANT = problem(
   403,
   'PDP_FORBIDDEN',
-  'this is no unmasking of yours of all that this session reached, or it is over; ask for one with POST …/unmask',
+  'this is no unmasking of yours of all that this session reached, or it is over, or the log cannot be signed; ask for one with POST …/unmask',
 )
 
 export const onlyAuditors = ({ auditors }: ApiParts): Problem =>
@@ -112,15 +116,15 @@ export const isAuditor = (
 
 /** What people are shown unmasked hangs on the leaf that says so, so that no service forgets it or makes it up. */
 async function mayUnmask(
-  { log, sessions, now }: ApiParts,
+  { log, sessions, checkpoints, now }: ApiParts,
   person: Identity,
   session: string,
   index: number | undefined,
 ): Promise<boolean> {
   if (index === undefined) return false
-  const [leaf] = await log.leaves(index, 1)
-  const holder = await sessions.holder(session)
-  if (leaf?.index !== index || !holder) return false
+  const leaf = await signedLeaf(log, checkpoints, index)
+  const holder = leaf && (await sessions.holder(session))
+  if (!leaf || !holder) return false
   return unmasks(leaf.leaf, person, { id: session, connections: holder.connections }, now())
 }
 

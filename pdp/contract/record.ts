@@ -100,6 +100,20 @@ const outcome = z.strictObject({
   /** Findings altered and findings only observed, by detector. */
   masked: counts,
   observed: counts,
+  /**
+   * What of the answer no chunk has: of a short one all of it. A record costs more than its bytes, and most answers are
+   * short. See `chunksOf`.
+   */
+  rest: z
+    .array(
+      z.strictObject({
+        direction: chunk.shape.direction,
+        offset: chunk.shape.offset,
+        pieces: chunk.shape.pieces,
+        body: bytes,
+      }),
+    )
+    .optional(),
   /** Bodies whose record ends before they did; `limit_bytes`: how much of it is on record. */
   truncated: z
     .array(z.strictObject({ direction: chunk.shape.direction, limit_bytes: z.int() }))
@@ -119,11 +133,30 @@ export type Exchange = z.infer<typeof exchange>
 export type ChunkRecord = z.infer<typeof chunk>
 export type OutcomeRecord = z.infer<typeof outcome>
 
+/** An outcome with nothing but how it ended, and what it holds of the answer as the chunks that it stands for. */
+export function chunksOf({ rest = [], ...bare }: OutcomeRecord): {
+  readonly chunks: readonly ChunkRecord[]
+  readonly bare: OutcomeRecord
+} {
+  const { operation_id, time_ms, session_id, connection } = bare
+  const owner = { operation_id, time_ms, session_id, connection }
+  return { chunks: rest.map((part) => ({ kind: 'chunk', ...owner, ...part })), bare }
+}
+
 const hex256 = z.string().regex(/^[0-9a-f]{64}$/)
 const keyId = z.string().regex(/^[0-9a-f]{32}$/)
 
 /** Most bytes of a wrapped key: a key service's own wrapping included. */
 const MAX_WRAPPED_BYTES = 64 * 1024
+/** Most keys of one batch. */
+const MAX_KEYS = 1000
+/** Largest payload of a frame, bytes: far above any body limit, so a larger length is damage. */
+export const MAX_PAYLOAD_BYTES = 256 * 1024 * 1024
+/**
+ * Most bytes of a batch as it is sent: a frame that is as large as one may be, with every key. What an enforcement point
+ * has on record it must be able to ship, or one large request would stop its journal for good.
+ */
+export const MAX_BATCH_BYTES = MAX_PAYLOAD_BYTES + MAX_KEYS * MAX_WRAPPED_BYTES + 4 * 1024 * 1024
 
 /**
  * The key of a session's content on one connection, wrapped. Whoever deletes every copy of it has erased what it
@@ -171,13 +204,13 @@ export type RecordFrame = z.infer<typeof recordFrame>
 /** Frames of one epoch, in order, without gaps within the batch. */
 export const recordBatch = z.strictObject({
   pep: z.string().min(1).max(128),
-  epoch: z.string().min(1).max(64),
+  epoch: z.string().regex(/^[\x21-\x7e]{1,64}$/),
   frames: z.array(recordFrame).max(10_000),
   /**
    * Keys that the enforcement point still holds, oldest first, until they are acknowledged with a batch. Of an earlier
    * epoch, some may be; and the same key comes again when an answer is lost.
    */
-  keys: z.array(wrappedKey).max(1000),
+  keys: z.array(wrappedKey).max(MAX_KEYS),
 })
 export type RecordBatch = z.infer<typeof recordBatch>
 

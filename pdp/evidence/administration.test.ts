@@ -129,6 +129,7 @@ describe('a leaf lets a person see a session unmasked', () => {
     ['it is of another kind', { ...granted, kind: 'event' }],
     ['it does not say when', { ...granted, time_ms: undefined }],
     ['it does not say what it reaches', { ...granted, detail: {} }],
+    ['its own clock was ahead', { ...granted, time_ms: NOW + 1e10, logged_ms: NOW + 1e10 }],
     ['it does not say who', { ...granted, by: undefined }],
     ['it is of the log', { ...granted, session_id: undefined }],
   ])('but not when %s', (_, leaf, who = olivia, session = 's-1') => {

@@ -280,7 +280,10 @@ describe('a person ends an alarm', () => {
     Object.assign(store.rows, backup.rows)
     await one.flush()
     expect(one.status().state).toBe('rolled_back')
-    expect(await one.resume({ by: { id: 'alice' }, reason: 'the disk died' })).toBe(true)
+    const alarm = one.status().alarm!
+    const other = { ...alarm, known: { ...alarm.known, size: 20 } }
+    expect(await one.resume({ alarm: other, by: 'x', reason: 'y' })).toBe(false)
+    expect(await one.resume({ alarm, by: { id: 'alice' }, reason: 'the disk died' })).toBe(true)
     expect(one.status()).toMatchObject({ state: 'ok', size: 12 })
     expect(JSON.parse(store.rows.leaves[11]!.leaf)).toMatchObject({
       kind: 'event',
@@ -291,7 +294,7 @@ describe('a person ends an alarm', () => {
     one = started(store)
     await grow(store, 30)
     expect((await one.flush())?.size).toBe(42)
-    expect(await one.resume({ by: 'x', reason: 'y' })).toBe(false)
+    expect(await one.resume({ alarm, by: 'x', reason: 'y' })).toBe(false)
   })
 
   test('but a leaf alone does not: whoever owns the database can write one', async () => {

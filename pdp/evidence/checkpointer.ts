@@ -58,9 +58,13 @@ export type Checkpointer = {
   readonly status: () => CheckpointerStatus
   /**
    * Gives up the checkpoint that the log does not extend, and says so in the log. For a person who knows why: after a
-   * restored backup, say. @returns whether there was an alarm.
+   * restored backup, say. @returns whether `alarm` still stood: one that came after it is another decision.
    */
-  readonly resume: (who: { readonly by: unknown; readonly reason: string }) => Promise<boolean>
+  readonly resume: (ended: {
+    readonly alarm: Alarm
+    readonly by: unknown
+    readonly reason: string
+  }) => Promise<boolean>
   /** Signs a last time and lets the anchors deliver. */
   readonly close: () => Promise<void>
 }
@@ -213,9 +217,9 @@ export function createCheckpointer(options: CheckpointerOptions): Checkpointer {
       ...(alarm && { alarm }),
       anchors: anchors.map((anchor) => anchor.status()),
     }),
-    resume: ({ by, reason }) =>
+    resume: ({ alarm: meant, by, reason }) =>
       inTurn(async () => {
-        if (!alarm) return false
+        if (!alarm || treeName(alarm.known) !== treeName(meant.known)) return false
         const detail = { ...detailOf(alarm), by, reason }
         await store.append([
           { v: 1, kind: 'event', time_ms: now(), source: { pdp }, name: 'log.resumed', detail },

@@ -135,14 +135,23 @@ export async function* readExport(path: string): AsyncGenerator<string> {
 /** Splits UTF-8 at newlines. @throws {ExportDamaged} for what is no UTF-8, and for a line without end. */
 export async function* linesOf(bytes: AsyncIterable<Uint8Array>): AsyncGenerator<string> {
   const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
-  let rest = ''
+  // What a line has so far, in parts: a line without end must not be searched again with every chunk.
+  let parts: string[] = []
+  let length = 0
   for await (const chunk of bytes) {
-    const lines = (rest + decode(decoder, chunk)).split('\n')
-    rest = lines.pop() ?? ''
-    if (rest.length > MOST_CHARS) throw new ExportDamaged('damaged', 'a line has no end')
-    yield* lines
+    const [first = '', ...others] = decode(decoder, chunk).split('\n')
+    parts.push(first)
+    length += first.length
+    if (others.length > 0) {
+      yield parts.join('')
+      const rest = others.pop() ?? ''
+      yield* others
+      parts = [rest]
+      length = rest.length
+    }
+    if (length > MOST_CHARS) throw new ExportDamaged('damaged', 'a line has no end')
   }
-  rest += decode(decoder)
+  const rest = parts.join('') + decode(decoder)
   if (rest !== '') yield rest
 }
 

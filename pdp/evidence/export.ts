@@ -1,5 +1,6 @@
 import type { LogStore, SignedCheckpoint, StoredLeaf } from './log-store.ts'
 import { consistencyProof, rangeAt } from './merkle/proof.ts'
+import { namedContent } from './named-content.ts'
 import {
   EXPORT_FORMAT,
   EXPORT_VERSION,
@@ -128,13 +129,33 @@ async function* leavesOf(
 ): AsyncGenerator<LeafWithContents> {
   for (let at = from; at < to;) {
     const page = (await store.leaves(at, Math.min(PAGE, to - at))).filter(({ index }) => index < to)
-    const contents = await sealed?.(page)
-    for (const leaf of page) yield { leaf, contents: contents?.get(leaf.index) }
+    for (const some of sealed ? readTogether(page) : [page]) {
+      const contents = await sealed?.(some)
+      for (const leaf of some) yield { leaf, contents: contents?.get(leaf.index) }
+    }
     const last = page.at(-1)
     // A store that gives nothing more, or the same again, has lost the rest; the export then ends too early.
     if (!last || last.index < at) return
     at = last.index + 1
   }
+}
+
+/** Blocks that are in memory at once; the largest has 256 KiB. */
+const BLOCKS_AT_ONCE = 256
+
+/** Leaves whose sealed bytes are read at once: large requests in a row would take the memory of a service that decides. */
+function* readTogether(page: readonly StoredLeaf[]): Generator<readonly StoredLeaf[]> {
+  let some: StoredLeaf[] = []
+  let blocks = 0
+  for (const leaf of page) {
+    some.push(leaf)
+    blocks += namedContent(leaf)[0]?.blocks.length ?? 0
+    if (blocks < BLOCKS_AT_ONCE) continue
+    yield some
+    some = []
+    blocks = 0
+  }
+  if (some.length > 0) yield some
 }
 
 function* contentLines(index: number, contents: SealedBytes | undefined): Generator<string> {

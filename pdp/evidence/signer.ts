@@ -1,6 +1,6 @@
-import { execFile } from 'node:child_process'
 import { createPrivateKey, createPublicKey, type KeyObject, sign } from 'node:crypto'
 import { z } from 'zod'
+import { runWithInput } from '../../sealing/run.ts'
 import { readSecret, secretSource } from '../../server/secret.ts'
 import { err, ok, type Result } from '../contract/result.ts'
 import {
@@ -43,7 +43,6 @@ const SEED_BYTES = 32
 /** What PKCS#8 has in front of an Ed25519 seed: RFC 8410 §7. */
 const PKCS8_PREFIX = Buffer.from('302e020100300506032b657004220420', 'hex')
 const SIGNER_TIMEOUT_MS = 10_000
-const MOST_PRINTED = 4096
 
 /**
  * Opens a signer once; a key that changes is read at the next start.
@@ -110,29 +109,15 @@ function externalSigner(
 }
 
 async function askSigner(
-  [program = '', ...args]: readonly string[],
+  command: readonly string[],
   key: VerifierKey,
   text: string,
 ): Promise<Uint8Array> {
-  const printed = await new Promise<string>((resolve, reject) => {
-    const options = {
-      timeout: SIGNER_TIMEOUT_MS,
-      maxBuffer: MOST_PRINTED,
-      encoding: 'utf8',
-    } as const
-    const child = execFile(program, args, options, (error, stdout) => {
-      // Its output may say more than it should, and an error's text repeats it.
-      if (error)
-        reject(new Error(`the signer ${program} failed (${String(error.code ?? error.signal)})`))
-      else resolve(stdout.trim())
-    })
-    // One that ends without reading its input is told by how it ends.
-    child.stdin?.on('error', () => undefined)
-    child.stdin?.end(text)
-  })
-  const signature = Buffer.from(printed, 'base64')
+  const printed = await runWithInput(command, text, SIGNER_TIMEOUT_MS)
+  if (!printed.ok) throw new Error(`the signer: ${printed.error}`)
+  const signature = Buffer.from(printed.value.trim(), 'base64')
   const { name, id } = key
   if (!verifySignature(text, { name, id, signature, line: '' }, key))
-    throw new Error(`the signer ${program} gave no signature that its public key confirms`)
+    throw new Error(`the signer ${command[0]} gave no signature that its public key confirms`)
   return signature
 }

@@ -5,7 +5,7 @@ import { testIntent, testMaster, testOutcome } from '../../sealing/testing.ts'
 import { createUnwrapper, createWrapper } from '../../sealing/wrapper.ts'
 import { type ApprovalVault, createApprovalVault } from '../approvals/vault.ts'
 import { actionDigest, type CanonicalAction } from '../contract/action.ts'
-import type { ChunkRecord, JournalRecord } from '../contract/record.ts'
+import type { ChunkRecord, JournalRecord, OutcomeRecord } from '../contract/record.ts'
 import { err, ok } from '../contract/result.ts'
 import type { SessionStep, Store } from '../store/store.ts'
 import { openTestStore } from '../store/testing.ts'
@@ -102,6 +102,49 @@ const contentOf = (steps: readonly ShownStep[]) =>
 const piecesOf = (step: ShownStep | undefined) => (step as Body | undefined)?.record?.pieces
 
 describe('shown masked', () => {
+  test('a short answer is shown before its outcome, with the end of a value that a chunk begins', async () => {
+    const operation = randomUUID()
+    const part = (
+      direction: ChunkRecord['direction'],
+      offset: number,
+      text: string,
+    ): NonNullable<OutcomeRecord['rest']>[number] => ({
+      direction,
+      offset,
+      pieces: [[5, text.length]],
+      body: Buffer.from(text),
+    })
+    const { id, steps } = await session((about) => [
+      intent(about.session_id, operation, 'asks'),
+      chunk(about, operation, 'delivered', 0, 'it is 078-05'),
+      testOutcome({
+        ...about,
+        operation_id: operation,
+        rest: [part('received', 0, `it was ${SSN}`), part('delivered', 12, '-1120.')],
+      }),
+    ])
+    const all = await steps()
+    const shown = await stepsWith(masking).show(id, all, false)
+    expect(shown.map(({ leaf }) => leaf['direction'] ?? leaf['kind'])).toEqual([
+      'intent',
+      'delivered',
+      'received',
+      'delivered',
+      'outcome',
+    ])
+    expect(shown.slice(1).map(bodyOf)).toEqual([
+      'it is [ssn].',
+      'it was [ssn]',
+      undefined,
+      undefined,
+    ])
+    expect(contentOf(shown)).not.toContain(SSN.slice(4))
+    expect(shown.map(({ index }) => index - (shown[0]?.index ?? 0))).toEqual([0, 1, 2, 2, 2])
+    const raw = await stepsWith(masking).show(id, all, true)
+    expect(raw.slice(1).map(bodyOf)).toEqual(['it is 078-05', `it was ${SSN}`, '-1120.', undefined])
+    expect(raw.at(-1)?.record).not.toHaveProperty('rest')
+  })
+
   test('a value that is split over chunks is masked as one, and nothing of it is shown elsewhere', async () => {
     const operation = randomUUID()
     const { id, steps } = await session((about) => [

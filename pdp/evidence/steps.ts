@@ -1,11 +1,15 @@
 import { err, ok, type Result } from '../contract/result.ts'
-import type { ChunkRecord, JournalRecord } from '../contract/record.ts'
+import { stepOf } from '../../sealing/step.ts'
+import { type ChunkRecord, chunksOf, type JournalRecord } from '../contract/record.ts'
 import type { ApprovalVault } from '../approvals/vault.ts'
 import type { SessionStep, Store } from '../store/store.ts'
 import type { Reader, Unreadable } from './reader.ts'
 import type { ViewMask } from './view-mask.ts'
 
-/** A step of a session as people see it. */
+/**
+ * A step of a session as people see it. A short answer is kept with its outcome: it is shown before it as the chunk that
+ * it would have been, with the index of the outcome.
+ */
 export type ShownStep = {
   readonly index: number
   readonly leaf: Readonly<Record<string, unknown>>
@@ -27,6 +31,7 @@ export type StepsParts = {
 
 /** Opens steps for people. Nothing is shown raw that was not asked for raw. */
 export type Steps = {
+  /** @returns the first of them, at least one: fewer than all when what they hold is more than one answer takes. */
   readonly show: (
     session: string,
     steps: readonly SessionStep[],
@@ -41,6 +46,12 @@ type Leaf = Readonly<Record<string, unknown>>
 
 /** Most records of one operation; of one that has more, bodies are not joined, and so not shown masked. */
 const MOST_STEPS = 20_000
+
+/**
+ * Characters of what is shown after which an answer ends. A record may hold bodies of 32 MiB, and hundreds of them at once
+ * would take the memory of a service that decides.
+ */
+const PAGE_CHARACTERS = 32 * 1024 * 1024
 
 export function createSteps({ store, reader, vault, mask }: StepsParts): Steps {
   async function masked(
@@ -72,7 +83,11 @@ export function createSteps({ store, reader, vault, mask }: StepsParts): Steps {
       if (leaf['kind'] === 'chunk' && leaf['direction'] !== direction) continue
       const opened = await reader.open(leaf, step.sealed)
       if (!opened.ok) return opened
-      records.push(opened.value)
+      records.push(
+        ...partsOf(opened.value).filter(
+          (part) => part.kind !== 'chunk' || part.direction === direction,
+        ),
+      )
     }
     return ok(records)
   }
@@ -124,23 +139,37 @@ export function createSteps({ store, reader, vault, mask }: StepsParts): Steps {
     session: string,
     { index, leaf: text, sealed }: SessionStep,
     raw: boolean,
-  ): Promise<ShownStep> {
+  ): Promise<readonly ShownStep[]> {
     const leaf = JSON.parse(text) as Leaf
     if (leaf['kind'] === 'approval') {
-      if (!raw) return { index, leaf }
-      return shown({ index, leaf }, await approval(leaf))
+      if (!raw) return [{ index, leaf }]
+      return [shown({ index, leaf }, await approval(leaf))]
     }
-    if (leaf['content'] === undefined) return { index, leaf }
+    if (leaf['content'] === undefined) return [{ index, leaf }]
     const opened = await reader.open(leaf, sealed)
-    if (!opened.ok) return { index, leaf, unreadable: opened.error }
-    return shown({ index, leaf }, raw ? opened : await maskedStep(session, opened.value))
+    if (!opened.ok) return [{ index, leaf, unreadable: opened.error }]
+    const all: ShownStep[] = []
+    for (const part of partsOf(opened.value)) {
+      const step = {
+        index,
+        leaf: part.kind === 'chunk' && leaf['kind'] === 'outcome' ? leafOfPart(leaf, part) : leaf,
+      }
+      all.push(shown(step, raw ? ok(part) : await maskedStep(session, part)))
+    }
+    return all
   }
 
   return {
     masked,
     async show(session, steps, raw) {
       const all: ShownStep[] = []
-      for (const step of steps) all.push(await show(session, step, raw))
+      let characters = 0
+      for (const step of steps) {
+        const ones = await show(session, step, raw)
+        all.push(...ones)
+        characters += weightOf(ones)
+        if (characters >= PAGE_CHARACTERS) break
+      }
       return all
     },
   }
@@ -151,6 +180,22 @@ const shown = (step: ShownStep, record: Result<unknown, Shortfall>): ShownStep =
 
 const short = (code: Shortfall['code'], message: string): Result<never, Shortfall> =>
   err({ code, message })
+
+/** An outcome that has the rest of an answer, as the chunks that it stands for and itself. */
+function partsOf(record: JournalRecord): readonly JournalRecord[] {
+  if (record.kind !== 'outcome') return [record]
+  const { chunks, bare } = chunksOf(record)
+  return [...chunks, bare]
+}
+
+/** What the leaf of a chunk would say, of one that stands in an outcome. */
+const leafOfPart = ({ v, source, logged_ms, content }: Leaf, part: ChunkRecord): Leaf => ({
+  v,
+  ...stepOf(part),
+  source,
+  logged_ms,
+  content,
+})
 
 /** A later part: its bytes are shown with the first. */
 function withoutBody({ body: _, ...record }: ChunkRecord): ChunkRecord {
@@ -169,4 +214,11 @@ export function textual(value: unknown): unknown {
   if (Array.isArray(value)) return value.map(textual)
   if (typeof value !== 'object' || value === null) return value
   return Object.fromEntries(Object.entries(value).map(([key, one]) => [key, textual(one)]))
+}
+
+/** About how many characters of JSON it takes. */
+function weightOf(value: unknown): number {
+  if (typeof value === 'string') return value.length
+  if (typeof value !== 'object' || value === null) return 8
+  return Object.entries(value).reduce((sum, [key, one]) => sum + key.length + weightOf(one), 8)
 }

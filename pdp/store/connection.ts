@@ -2,6 +2,7 @@ import { drizzle, type PostgresJsDatabase } from 'drizzle-orm/postgres-js'
 import postgres, { type Sql } from 'postgres'
 import { StoreError } from './store.ts'
 import { storeError } from './errors.ts'
+import { patientSocket } from './socket.ts'
 
 /** The service's connections: `db` for what drizzle has words for, `sql` for the rest. */
 export type Connection = { readonly sql: Sql; readonly db: PostgresJsDatabase }
@@ -32,6 +33,8 @@ export function connect(
 ): Connection {
   const sql = postgres(url, {
     ...credentials,
+    // The driver takes it, and its types do not know it. Of several hosts it has to find the right one by itself.
+    ...(!url.includes(',') && ({ socket: patientSocket } as object)),
     max: 8,
     connect_timeout: 4,
     idle_timeout: 300,

@@ -515,6 +515,22 @@ describe('a legal hold', () => {
     })
   })
 
+  test('is found by its id behind however many that came later', async () => {
+    const { store, owner } = await opened()
+    const what = { connection: 'claude' }
+    const id = await store.erasure.hold(what, (hold) => admin('hold', { hold }), NOW)
+    await owner`
+      insert into countersign.legal_holds (id, connection, at_ms)
+      select gen_random_uuid(), 'other', ${NOW}::bigint + n from generate_series(1, 1000) n`
+    const listed = await store.erasure.holds()
+    expect(listed).toHaveLength(1000)
+    expect(listed.some((hold) => hold.id === id)).toBe(false)
+    expect(await store.erasure.holds(id)).toEqual([{ id, ...what, at_ms: NOW }])
+    expect(await store.erasure.holds(randomUUID())).toEqual([])
+    await store.erasure.release(id, admin('release'), NOW)
+    expect(await store.erasure.holds(id)).toEqual([])
+  })
+
   test('on the connection of an approval alone holds its session as well', async () => {
     const { store } = await opened()
     await demand(store, 's-1', SSN, { connection: 'another' })

@@ -60,7 +60,7 @@ export function createErasureStore({ use, appendLeaves, source }: Appending): Er
     erase,
     due: (rules, now_ms) => use(({ db }) => due(db, rules, now_ms)),
     scrub: () => use(({ sql: run }) => scrub(run), APPEND_DEADLINE_MS),
-    holds: () => use(({ db }) => holds(db)),
+    holds: (id) => use(({ db }) => holds(db, id)),
     hold: (what, leaf, now_ms) =>
       use(({ db }) =>
         db.transaction(async (transaction) => {
@@ -279,7 +279,10 @@ async function due(
   }))
 }
 
-async function holds(db: Connection['db']): ReturnType<ErasureStore['holds']> {
+async function holds(
+  db: Connection['db'],
+  id: string | undefined,
+): ReturnType<ErasureStore['holds']> {
   const rows = await db.execute<{
     id: string
     session_id: string | null
@@ -287,7 +290,8 @@ async function holds(db: Connection['db']): ReturnType<ErasureStore['holds']> {
     at_ms: string
   }>(sql`
     select id, session_id, connection, at_ms from countersign.legal_holds
-    where released_ms is null order by at_ms desc, id limit 1000`)
+    where released_ms is null ${id === undefined ? sql`` : sql`and id::text = ${columnText(id)}`}
+    order by at_ms desc, id limit 1000`)
   return rows.map(({ id, session_id, connection, at_ms }) => ({
     id,
     ...(session_id !== null && { session_id }),

@@ -30,6 +30,9 @@ export async function noteSessions(
       as s(id text, subject_id text, issuer text, first_ms bigint, last_ms bigint)
     order by id
     on conflict (id) do update set
+      -- An end may come before its beginning, of a journal that is shipped later. Whose a session is never changes.
+      subject_id = case when known.subject_id = '' then excluded.subject_id else known.subject_id end,
+      issuer = case when known.subject_id = '' then excluded.issuer else known.issuer end,
       first_ms = least(known.first_ms, excluded.first_ms), last_ms = greatest(known.last_ms, excluded.last_ms)`)
   await noteCounts(transaction, seen)
 }

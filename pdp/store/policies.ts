@@ -1,7 +1,7 @@
 import { hash } from 'node:crypto'
 import { eq, inArray, sql } from 'drizzle-orm'
 import type { LeafBody } from '../evidence/log-store.ts'
-import type { Appending } from './log/append.ts'
+import { type Appending, readHead } from './log/append.ts'
 import { bundle_archives, policy_revisions } from './schema.ts'
 import type { KeptPolicy, PolicyStore } from './store.ts'
 
@@ -24,6 +24,8 @@ export function createPolicyStore({ use, appendLeaves, source }: Appending): Pol
             .insert(policy_revisions)
             .values({ revision, config_digest, bundles, first_ms: time_ms })
             .onConflictDoNothing()
+          // One after the other: of two services that activate it at once, one says so.
+          await readHead(transaction, sql`for update`)
           const [newest] = await transaction.execute<{ leaf: string }>(
             sql`select leaf from countersign.leaves where kind = 'policy' order by idx desc limit 1`,
           )

@@ -39,7 +39,7 @@ const RIGHTS = {
   votes: 'INSERT, SELECT, UPDATE (comment)',
   approvals:
     'INSERT, SELECT, UPDATE (state, live_key, action_digest, sealed, wrapped_key, erased_ms, decided_ms, consumed_decision_id, consumed_revision, consumed_operation_id, consumed_ms)',
-  sessions: 'INSERT, SELECT, UPDATE (first_ms, last_ms, erased_ms)',
+  sessions: 'INSERT, SELECT, UPDATE (subject_id, issuer, first_ms, last_ms, erased_ms)',
   session_counts: 'INSERT, SELECT, UPDATE (count)',
   session_labels: 'INSERT, SELECT, DELETE',
   shadow_differences: 'INSERT, SELECT, DELETE',

@@ -101,7 +101,10 @@ test('sessions are listed the one active last first, page by page, by subject, l
   expect(await ids({})).toEqual(all)
   const before = (await list({ limit: 2 })).at(-1)!.cursor
   expect(await ids({ before })).toEqual(all.slice(2))
-  expect(await ids({ before: 'no cursor' })).toEqual(all)
+  for (const parts of ['no cursor', ['x', 'y'], [1e300, 'y'], [1, {}], [1]]) {
+    const none = Buffer.from(JSON.stringify(parts)).toString('base64url')
+    expect(await ids({ before: none })).toEqual(all)
+  }
   expect(await ids({ since_ms: T + 3 })).toEqual(['p-0', 'p-4', 'p-3'])
   expect(await ids({ label })).toEqual(all)
   expect(await ids({ label: 'other' })).toEqual([])
@@ -202,4 +205,14 @@ test('whose session it is and which connections it reached is what its records s
     connections: ['another', 'claude'],
   })
   expect(await store.sessions.holder('h-2')).toBeUndefined()
+})
+
+test('whose a session is stays known when its end came before its beginning', async () => {
+  await append('pep-1', [outcome('h-late', 'o-1', T + 6, 'unknown')])
+  await append('pep-1', [intent('h-late', 'o-1', { subject_id: 'agent-7' })])
+  await append('pep-1', [intent('h-late', 'o-2', { subject_id: 'agent-8' })])
+  const { issuer } = testIntent().request.subject.properties
+  expect(await store.sessions.holder('h-late')).toMatchObject({
+    subject: { issuer, id: 'agent-7' },
+  })
 })

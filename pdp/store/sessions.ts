@@ -38,7 +38,7 @@ type SessionRow = {
 }
 
 async function list(sql: Sql, query: SessionQuery): Promise<readonly SessionSummary[]> {
-  const before = query.before === undefined ? undefined : readCursor(query.before, 2)
+  const before = query.before === undefined ? undefined : readCursor(query.before)
   const rows = await sql<SessionRow[]>`
     select s.id, s.subject_id, s.issuer, s.first_ms, s.last_ms, l.labels
     from countersign.sessions s
@@ -47,7 +47,7 @@ async function list(sql: Sql, query: SessionQuery): Promise<readonly SessionSumm
       from (select label from countersign.session_labels where session_id = s.id order by label limit ${MAX_LABELS}) x
     ) l on true
     where true
-      ${before ? sql`and (s.last_ms, s.id) < (${Number(before[0])}, ${String(before[1])})` : sql``}
+      ${before ? sql`and (s.last_ms, s.id) < (${before[0]}, ${before[1]})` : sql``}
       ${query.subject === undefined ? sql`` : sql`and s.subject_id = ${columnText(query.subject)}`}
       ${query.since_ms === undefined ? sql`` : sql`and s.last_ms >= ${query.since_ms}`}
       ${
@@ -167,10 +167,14 @@ function cursor(...parts: readonly (string | number)[]): string {
 }
 
 /** A cursor that is none is the start: it only ever leads through what the caller may see anyway. */
-function readCursor(text: string, length: number): readonly unknown[] | undefined {
+function readCursor(text: string): readonly [last_ms: number, id: string] | undefined {
   try {
     const parts: unknown = JSON.parse(Buffer.from(text, 'base64url').toString())
-    return Array.isArray(parts) && parts.length === length ? parts : undefined
+    if (!Array.isArray(parts) || parts.length !== 2) return undefined
+    const [last_ms, id] = parts as readonly unknown[]
+    return Number.isSafeInteger(last_ms) && typeof id === 'string'
+      ? [Number(last_ms), columnText(id)]
+      : undefined
   } catch {
     return undefined
   }

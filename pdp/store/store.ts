@@ -433,7 +433,8 @@ export type ErasureStore = {
   ) => Promise<readonly (Erased & { readonly connection: string; readonly oldest_ms: number })[]>
   /** Lets the server forget old versions of what was erased. @returns whether it could. */
   readonly scrub: () => Promise<boolean>
-  readonly holds: () => Promise<
+  /** Those that stand, the newest 1,000; or the one with this id. */
+  readonly holds: (id?: string) => Promise<
     readonly {
       readonly id: string
       readonly session_id?: string

@@ -259,13 +259,14 @@ export function createGate(parts: GateParts): Gate {
           const kept = bytes && enforcement.record_body !== 'metadata' ? { body: bytes } : {}
           return journal.append({ kind: 'chunk', ...owner, time_ms: now(), ...about, ...kept })
         },
-        close: (outcome) => {
+        close: ({ rest, ...outcome }) => {
           telemetry?.ended(owner.operation_id, outcome)
           return (closed ??= journal.append({
             kind: 'outcome',
             ...owner,
             time_ms: now(),
             ...outcome,
+            ...(rest && enforcement.record_body !== 'metadata' && { rest }),
           }))
         },
       }),

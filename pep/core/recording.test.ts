@@ -17,7 +17,7 @@ const redact = () => compileMask([], { customs: [], literals: [KEY], keys }).lit
 type Mode = RecordingParts['permit']['enforcement']['record_body']
 const end = { result: 'completed', status: 200, masked: {}, observed: {} } as const
 
-/** A permit that remembers, in order, what it was told to record. */
+/** A permit that remembers, in order, what it was told to record; what comes with the outcome as the chunk it stands for. */
 function started(mode: Mode, more: Partial<RecordingParts> = {}) {
   const chunks: Chunk[] = []
   const events: string[] = []
@@ -26,7 +26,7 @@ function started(mode: Mode, more: Partial<RecordingParts> = {}) {
     events,
     outcome: undefined as Outcome | undefined,
     accepting: true,
-    /** How a chunk is recorded. */
+    /** How something is recorded. */
     append: (): Promise<void> => Promise.resolve(),
   }
   const permit: RecordingParts['permit'] = {
@@ -45,8 +45,9 @@ function started(mode: Mode, more: Partial<RecordingParts> = {}) {
     },
     close(outcome) {
       events.push('outcome')
+      chunks.push(...(outcome.rest ?? []))
       it.outcome = outcome
-      return Promise.resolve()
+      return it.append()
     },
   }
   const recording = new Recording({
@@ -100,16 +101,17 @@ describe('an answer on record', () => {
   })
 
   test.each([
-    ['full', true, ['received', 'delivered', 'outcome']],
-    ['full', false, ['delivered', 'outcome']],
-    ['masked', true, ['delivered', 'outcome']],
-    ['metadata', true, ['outcome']],
-  ] as const)('%s, altering %s: %s', async (mode, altering, events) => {
+    ['full', true, ['received', 'delivered']],
+    ['full', false, ['delivered']],
+    ['masked', true, ['delivered']],
+    ['metadata', true, []],
+  ] as const)('%s, altering %s: %s, in one record', async (mode, altering, directions) => {
     const { it, recording } = started(mode, { altering })
     recording.received(Buffer.from('a'))
     recording.delivered(Buffer.from('b'))
     await recording.close(end)
-    expect(it.events).toEqual(events)
+    expect(it.chunks.map(({ direction }) => direction)).toEqual(directions)
+    expect(it.events).toEqual(['outcome'])
     expect(it.outcome).toMatchObject({ bytes_in: 1, bytes_out: 1 })
   })
 
@@ -200,7 +202,8 @@ describe('an answer on record', () => {
     await Promise.all([recording.close(end), recording.close({ ...end, result: 'failed' })])
     recording.delivered(Buffer.from('b'))
     await recording.close(end)
-    expect(it.events).toEqual(['delivered', 'outcome'])
+    expect(it.chunks).toMatchObject([{ body: Buffer.from('a') }])
+    expect(it.events).toEqual(['outcome'])
     expect(it.outcome?.result).toBe('completed')
   })
 })

@@ -15,7 +15,7 @@ export type RecordingParts = {
 }
 
 /** What `close` adds to how it ended. */
-export type Ending = Omit<Outcome, 'bytes_in' | 'bytes_out' | 'truncated'>
+export type Ending = Omit<Outcome, 'bytes_in' | 'bytes_out' | 'truncated' | 'rest'>
 
 /** A chunk goes to the journal at this size … */
 const CHUNK_BYTES = 32 * 1024
@@ -24,7 +24,7 @@ const CHUNK_MS = 1000
 /** Most bytes that are on their way to the disk, or the answer waits for it. */
 const MAX_IN_FLIGHT = 1024 * 1024
 
-/** Counts an answer and puts on record what policy keeps of it, in chunks as it streams. */
+/** Counts an answer and puts on record what policy keeps of it: in chunks as it streams, and the rest with the outcome. */
 export class Recording {
   bytesIn = 0
   bytesOut = 0
@@ -91,6 +91,18 @@ export class Recording {
     )
   }
 
+  /** What waits to be a chunk when there is nothing more to come. */
+  #rest(): NonNullable<Outcome['rest']> {
+    return [this.#received, this.#delivered].flatMap((recorded) => {
+      // As of a chunk: past its bound the journal takes how it ended, and no more of a body.
+      if (recorded && !this.#parts.permit.accepting() && recorded.held() > 0) recorded.stop()
+      const chunk = recorded?.take()
+      if (!chunk?.body) return []
+      const { direction, offset, pieces, body } = chunk
+      return [{ direction, offset, pieces, body }]
+    })
+  }
+
   /** When too much is on its way to the disk: resolves once it is not. Wait for it before more is taken from the upstream. */
   room(): Promise<void> | undefined {
     return this.#inFlight > MAX_IN_FLIGHT ? this.#last : undefined
@@ -107,7 +119,9 @@ export class Recording {
   async #close(ending: Ending): Promise<void> {
     const { permit, redact, now } = this.#parts
     this.#received?.push(redact.end(), now())
-    this.#flushAll()
+    clearTimeout(this.#timer)
+    this.#timer = undefined
+    const rest = this.#rest()
     const truncated = [
       { direction: 'received' as const, limit_bytes: this.#received?.cut() },
       { direction: 'delivered' as const, limit_bytes: this.#delivered?.cut() },
@@ -124,6 +138,7 @@ export class Recording {
       ...failed,
       bytes_in: this.bytesIn,
       bytes_out: this.bytesOut,
+      ...(rest.length > 0 && { rest }),
       ...(truncated.length > 0 && { truncated }),
     })
     await this.#last

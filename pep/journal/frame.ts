@@ -1,7 +1,11 @@
 import { createHash, hash } from 'node:crypto'
 import { crc32 } from 'node:zlib'
 import { Packr, RESERVE_START_SPACE, Unpackr } from 'msgpackr'
-import type { RecordFrame, SealedRecord } from '../../pdp/contract/record.ts'
+import {
+  MAX_PAYLOAD_BYTES,
+  type RecordFrame,
+  type SealedRecord,
+} from '../../pdp/contract/record.ts'
 
 /**
  * A frame on disk. Integers are big-endian.
@@ -22,9 +26,6 @@ const LENGTH = 12
 const SEQ = 16
 const DIGEST = 24
 const PREV = 56
-
-/** Largest payload, bytes: far above any body limit, so a larger length is damage. */
-export const MAX_PAYLOAD_BYTES = 256 * 1024 * 1024
 
 /** `prev` of the first frame of an epoch. */
 export const GENESIS: Uint8Array = new Uint8Array(32)

@@ -20,10 +20,14 @@ type Started = { readonly urls: Gateway['urls']; readonly token?: string }
 const READY_MS = 60_000
 const END_MS = 20_000
 
-/** @param config `countersign.yaml`, as an object; `role` as the command takes it. */
+/** @param config `countersign.yaml`, as an object; `role` as the command takes it; `program` in place of the command. */
 export async function startGateway(
   config: Readonly<Record<string, unknown>>,
-  options: { readonly role?: 'pdp'; readonly env?: Readonly<Record<string, string>> } = {},
+  options: {
+    readonly role?: 'pdp'
+    readonly env?: Readonly<Record<string, string>>
+    readonly program?: string
+  } = {},
 ): Promise<Gateway> {
   const folder = await mkdtemp(join(tmpdir(), 'countersign-bench-'))
   const path = join(folder, 'countersign.yaml')
@@ -32,7 +36,14 @@ export async function startGateway(
   const args = ['start', ...(options.role ? [options.role] : []), '--json', '--issuer-port', '0']
   const child = spawn(
     process.execPath,
-    [resolve('scripts/countersign.ts'), ...args, '--config', path, '--folder', data],
+    [
+      resolve(options.program ?? 'scripts/countersign.ts'),
+      ...args,
+      '--config',
+      path,
+      '--folder',
+      data,
+    ],
     { stdio: ['ignore', 'pipe', 'pipe'], env: { ...process.env, ...options.env } },
   )
   let errors = ''

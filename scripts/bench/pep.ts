@@ -7,6 +7,8 @@ import { remark, type Report } from './report.ts'
 import { ADDRESS, answerBody, decisionInput, requestBody } from './workload.ts'
 import { type Load, wrk } from './wrk.ts'
 
+export const gatewayEnv = { CUSTOMERS_API_TOKEN: 'bench-upstream-credential' }
+
 const ROUNDS = 5
 const SECONDS = 8
 const CONNECTIONS = 32
@@ -25,8 +27,8 @@ export async function pep(report: Report): Promise<void> {
   const input = decisionInput('0'.repeat(64))
   const peer = await startPeer({ opa: opa.value.path, input, answer: answerBody })
   try {
-    const gateway = await startGateway(await config(peer.upstream), {
-      env: { CUSTOMERS_API_TOKEN: 'bench-upstream-credential' },
+    const gateway = await startGateway(await gatewayConfig(peer.upstream), {
+      env: gatewayEnv,
     })
     try {
       await sideBySide(report, gateway, peer.url)
@@ -39,7 +41,8 @@ export async function pep(report: Report): Promise<void> {
   }
 }
 
-const loadOf = (gateway: Gateway): Load => ({
+/** What is asked of a gateway that was started with `gatewayConfig`. */
+export const loadOf = (gateway: Gateway): Load => ({
   url: `${gateway.urls.pep}/customers/customers`,
   method: 'POST',
   headers: { 'content-type': 'application/json', authorization: `Bearer ${gateway.token}` },
@@ -120,7 +123,8 @@ async function sustained(report: Report, gateway: Gateway): Promise<void> {
   })
 }
 
-async function config(upstream: string): Promise<Record<string, unknown>> {
+/** One connection, `customers`. */
+export async function gatewayConfig(upstream: string): Promise<Record<string, unknown>> {
   return {
     development: true,
     pdp: { listen: `127.0.0.1:${await freePort()}` },

@@ -30,6 +30,7 @@ export type ProblemCode =
   | 'sealed_replaced'
   | 'block_replaced'
   | 'content_misplaced'
+  | 'content_missing'
   // Numbers of enforcement points.
   | 'journal_gap'
   | 'journal_repeat'

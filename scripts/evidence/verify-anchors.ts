@@ -2,7 +2,7 @@ import { type Checkpoint, openCheckpoint, readCheckpoint } from '../../pdp/evide
 import { sameHash } from '../../pdp/evidence/merkle/hash.ts'
 import { rootOf } from '../../pdp/evidence/merkle/range.ts'
 import { isConsistent } from '../../pdp/evidence/merkle/verify.ts'
-import type { VerifierKey } from '../../pdp/evidence/note.ts'
+import { parseNote, type VerifierKey } from '../../pdp/evidence/note.ts'
 import type { ExportHeader, ExportLine } from '../../pdp/evidence/export-format.ts'
 import type { Findings } from './report.ts'
 
@@ -23,7 +23,11 @@ export function createAnchorChecks(
   header: ExportHeader,
   { problem, warn }: Findings,
 ): AnchorChecks {
-  const anchors = notes.map((note) => ({ note, claimed: readCheckpoint(note) }))
+  const anchors = notes.map((note) => ({
+    note,
+    claimed: readCheckpoint(note),
+    whole: isWhole(note),
+  }))
   const sizes = new Set(anchors.flatMap(({ claimed }) => (claimed.ok ? [claimed.value.size] : [])))
   const roots = new Map<number, Uint8Array>()
   const proofs = new Map<number, ConsistencyLine>()
@@ -77,15 +81,30 @@ export function createAnchorChecks(
     return false
   }
 
+  /**
+   * A disk that was full leaves half a note in a file that is only appended to, and says nothing against those that came
+   * whole. Alone it is a fault: whoever names it wants to be held against something.
+   */
+  function tellBroken(confirmed: number | undefined): void {
+    const broken = anchors.filter(({ whole }) => !whole).length
+    if (broken === 0) return
+    const message = `${broken} of ${anchors.length} anchors are no whole checkpoint`
+    if (confirmed === undefined) problem({ code: 'anchor_invalid', message })
+    else warn({ code: 'anchor_not_compared', message: `${message}, as a write that broke off` })
+  }
+
   return {
     wants: (size) => sizes.has(size),
     root: (size, root) => void roots.set(size, root),
     consistency(line) {
-      if (proofs.size < MOST_PROOFS) proofs.set(line.from, line)
+      // One that leads elsewhere proves nothing here, and takes nobody's place.
+      const leads = line.to === header.size || line.to === header.from
+      if (leads && proofs.size < MOST_PROOFS) proofs.set(line.from, line)
     },
     finish(keys) {
       let confirmed: number | undefined
-      for (const { note } of anchors) {
+      for (const { note, whole } of anchors) {
+        if (!whole) continue
         const opened = openCheckpoint(note, keys, header.origin)
         if (!opened.ok) {
           problem({
@@ -96,9 +115,23 @@ export function createAnchorChecks(
         }
         if (isConfirmed(opened.value)) confirmed = Math.max(confirmed ?? 0, opened.value.size)
       }
+      tellBroken(confirmed)
       return confirmed
     },
   }
 }
 
 const MOST_PROOFS = 10_000
+
+/** Shorter than this no signature is, of either type. */
+const SIGNATURE_BYTES = 64
+
+/** Whether it is a checkpoint to its end; whether a signature holds is another question. */
+function isWhole(note: string): boolean {
+  const parsed = parseNote(note)
+  return (
+    parsed.ok &&
+    readCheckpoint(note).ok &&
+    parsed.value.signatures.every(({ signature }) => signature.length >= SIGNATURE_BYTES)
+  )
+}

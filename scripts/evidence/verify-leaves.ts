@@ -11,7 +11,11 @@ type Leaf = {
   readonly time_ms?: unknown
   readonly logged_ms?: unknown
   readonly source?: { readonly pep?: unknown; readonly epoch?: unknown; readonly seq?: unknown }
-  readonly content?: { readonly sealed?: unknown; readonly blocks?: unknown }
+  readonly content?: {
+    readonly key?: unknown
+    readonly sealed?: unknown
+    readonly blocks?: unknown
+  }
   readonly vkey?: unknown
   readonly before?: unknown
 }
@@ -26,7 +30,12 @@ export type LeafChecks = {
   /** Keys that leaves of the log name, which a checkpoint of the whole vouches for. */
   readonly keys: () => readonly VerifierKey[]
   readonly counts: () => { readonly sealed: number; readonly blocks: number }
+  /** To be called behind the last leaf. */
+  readonly finish: () => void
 }
+
+/** Last time that a date has, milliseconds: ECMA-262, Time Values and Time Range. */
+const LAST_MS = 8.64e15
 
 /** @param whole whether the log is here from its first leaf on, so that every epoch begins at 0. */
 export function createLeafChecks({ problem, warn }: Findings, whole: boolean): LeafChecks {
@@ -39,6 +48,12 @@ export function createLeafChecks({ problem, warn }: Findings, whole: boolean): L
   let last_ms: number | undefined
   let told_back = false
   let current: { index: number; content: Leaf['content'] } | undefined
+  const pieces = createPieceChecks(problem)
+  /** Says what is wrong with bytes; what is missing in their place is not named a second time. */
+  const spoilt: typeof problem = (found) => {
+    pieces.excuse()
+    problem(found)
+  }
 
   function numbering(index: number, { pep, epoch, seq }: NonNullable<Leaf['source']>): void {
     if (pep === undefined) return
@@ -68,12 +83,13 @@ export function createLeafChecks({ problem, warn }: Findings, whole: boolean): L
     next.set(journal, Math.max(number, expected - 1) + 1)
   }
 
-  function clock(index: number, { logged_ms, name }: Leaf): void {
-    if (typeof logged_ms !== 'number') {
+  function clock(index: number, { logged_ms, name, source }: Leaf): void {
+    if (typeof logged_ms !== 'number' || Math.abs(logged_ms) > LAST_MS) {
       problem({ code: 'leaf_malformed', index, message: `leaf ${index} has no logged_ms` })
       return
     }
-    const told = name === 'clock.back'
+    // Only the log says so of itself.
+    const told = name === 'clock.back' && source?.pep === undefined
     if (last_ms !== undefined && logged_ms < last_ms && !told && !told_back)
       warn({
         code: 'clock_back',
@@ -101,6 +117,7 @@ export function createLeafChecks({ problem, warn }: Findings, whole: boolean): L
 
   return {
     leaf(index, text) {
+      pieces.next()
       current = { index, content: undefined }
       const leaf = parse(text)
       if (!leaf) {
@@ -112,13 +129,14 @@ export function createLeafChecks({ problem, warn }: Findings, whole: boolean): L
         return
       }
       current = { index, content: leaf.content }
+      pieces.named(index, leaf.content)
       if (leaf.source) numbering(index, leaf.source)
       clock(index, leaf)
       if (leaf.kind === 'key') rotation(index, text, leaf)
     },
     content(kind, index, base64) {
       if (current?.index !== index) {
-        problem({
+        spoilt({
           code: 'content_misplaced',
           index,
           message: `bytes of leaf ${index} do not stand behind it`,
@@ -127,17 +145,18 @@ export function createLeafChecks({ problem, warn }: Findings, whole: boolean): L
       }
       const digest = createHash('sha256').update(Buffer.from(base64, 'base64')).digest('hex')
       const { sealed, blocks } = current.content ?? {}
+      pieces.found(digest)
       if (kind === 'sealed') {
         if (digest === sealed) counts.sealed += 1
         else
-          problem({
+          spoilt({
             code: 'sealed_replaced',
             index,
             message: `the sealed bytes of leaf ${index} are not those that it names`,
           })
       } else if (Array.isArray(blocks) && blocks.includes(digest)) counts.blocks += 1
       else
-        problem({
+        spoilt({
           code: 'block_replaced',
           index,
           message: `a sealed block of leaf ${index} is none that it names`,
@@ -150,6 +169,56 @@ export function createLeafChecks({ problem, warn }: Findings, whole: boolean): L
     rotations: () => rotations,
     keys: () => [...keys.values()],
     counts: () => counts,
+    finish: () => pieces.finish(),
+  }
+}
+
+/** Keys that are remembered. */
+const MOST_KEYS = 1_000_000
+
+/**
+ * Whether pieces of content are missing that others of the same key are there beside. Erasing takes all that a key
+ * sealed, so what lacks some of it was not erased: it was deleted, or replaced by what no leaf names.
+ */
+function createPieceChecks(problem: Findings['problem']) {
+  const keys = new Map<string, { there: boolean; lacks?: number }>()
+  let excused = false
+  let open: { index: number; key: string; left: Set<unknown>; found: boolean } | undefined
+
+  /** What is behind a leaf is all there now. */
+  function next(): void {
+    if (!open) return
+    const { index, key, left, found } = open
+    open = undefined
+    const known = keys.get(key) ?? { there: false }
+    known.there ||= found
+    if (left.size > 0) known.lacks ??= index
+    if (keys.size < MOST_KEYS) keys.set(key, known)
+  }
+
+  return {
+    next,
+    excuse: () => void (excused = true),
+    named(index: number, content: Leaf['content'] | null): void {
+      const { key, sealed, blocks } = content ?? {}
+      if (typeof key !== 'string') return
+      const left = new Set<unknown>([sealed, ...(Array.isArray(blocks) ? blocks : [])])
+      open = { index, key, left, found: false }
+    },
+    found(digest: string): void {
+      if (open?.left.delete(digest)) open.found = true
+    },
+    finish(): void {
+      next()
+      if (excused) return
+      for (const { there, lacks } of keys.values())
+        if (there && lacks !== undefined)
+          problem({
+            code: 'content_missing',
+            index: lacks,
+            message: `sealed bytes of leaf ${lacks} are missing, and others under the same key are there: they were deleted or replaced, and not erased`,
+          })
+    },
   }
 }
 

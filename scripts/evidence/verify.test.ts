@@ -10,6 +10,7 @@ import type { LeafBody } from '../../pdp/evidence/log-store.ts'
 import { growRange } from '../../pdp/evidence/merkle/range.ts'
 import { canonicalLeaf, type MemoryStore, testKey, testLeaf } from '../../pdp/evidence/testing.ts'
 import { linesOf, readExport } from '../../pdp/evidence/export-format.ts'
+import { splitNotes } from '../../pdp/evidence/note.ts'
 import { exitCodeOf, type Report } from './report.ts'
 import { KEY, ORIGIN, testLog, type TestLog } from './testing.ts'
 import { verifyExport, type VerifyOptions } from './verify.ts'
@@ -86,6 +87,22 @@ describe('what is right is found right', () => {
     )
   })
 
+  test('half an anchor beside a whole one is a remark, and alone a fault', async () => {
+    const { log, anchor } = await signedLog()
+    const lines = await log.lines()
+    for (let cut = 1; cut < anchor.length - 2; cut += 3) {
+      const kept = `\n\n${anchor.slice(0, cut)}\n\n${anchor}`
+      const report = await verify(lines, { anchors: splitNotes(kept) })
+      expect(report).toMatchObject({
+        problems: [],
+        freshness: 'anchored',
+        warnings: [{ code: 'anchor_not_compared' }],
+      })
+      const alone = await verify(lines, { anchors: splitNotes(anchor.slice(0, cut)) })
+      expect(alone).toMatchObject({ problems: [{ code: 'anchor_invalid' }], warnings: [] })
+    }
+  })
+
   test('an anchor older than the part cannot be compared without its proof, and says what to do', async () => {
     const { log } = await signedLog()
     const [oldest] = log.store.rows.checkpoints
@@ -98,6 +115,10 @@ describe('what is right is found right', () => {
     expect(exitCodeOf(report)).toBe(5)
     const again = await log.lines({ since_ms: 1_700_000_000_033, anchors: [7] })
     expect(exitCodeOf(await verify(again, { anchors: [oldest!.note] }))).toBe(0)
+    // Neither does a proof to anywhere else stand in its way.
+    const elsewhere = JSON.stringify({ consistency: { from: 7, to: 8, hashes: [] } })
+    const more = again.toSpliced(-1, 0, elsewhere)
+    expect(exitCodeOf(await verify(more, { anchors: [oldest!.note] }))).toBe(0)
   })
 
   test('keys that rotated: the new key is given, the log names the old one', async () => {
@@ -131,6 +152,31 @@ describe('what is right is found right', () => {
     const { lines } = await sealedLog()
     expect(await verify(lines)).toMatchObject({ problems: [], sealed: 2, blocks: 2 })
   })
+})
+
+test('sealed bytes are read a bounded number of blocks at a time, and around a leaf that names none', async () => {
+  const content = {
+    key: '0'.repeat(32),
+    commitment: 'c',
+    sealed: '1'.repeat(64),
+    blocks: Array.from({ length: 100 }, () => '2'.repeat(64)),
+  }
+  const log = testLog()
+  await log.grow(
+    0,
+    Array.from({ length: 8 }, (_, n) => testLeaf(n, { content })),
+  )
+  await log.sign()
+  const [, second] = log.store.rows.leaves
+  if (second) log.store.rows.leaves[1] = { ...second, leaf: '{"content":{"key":null' }
+  const asked: number[][] = []
+  await log.lines({
+    sealed: (leaves) => {
+      asked.push(leaves.map(({ index }) => index))
+      return Promise.resolve(new Map())
+    },
+  })
+  expect(asked).toEqual([[0, 1, 2, 3], [4, 5, 6], [7]])
 })
 
 async function sealedLog(): Promise<{ lines: string[] }> {
@@ -522,9 +568,21 @@ describe('numbers and clocks', () => {
     back(90)
     back(80, { name: 'clock.back', detail: { by_ms: 10 } })
     back(70)
+    // An enforcement point says nothing of the log's clock.
+    back(60, { name: 'clock.back', source: { pep: 'p', epoch: 'e', seq: 0 } })
     expect((await verify(await signedRows(log))).warnings).toEqual([
       expect.objectContaining({ code: 'clock_back', index: 1 }),
+      expect.objectContaining({ code: 'clock_back', index: 4 }),
     ])
+  })
+
+  test('a time that no date has is named, and not told as one', async () => {
+    const log = testLog()
+    const leaf = canonicalLeaf({ ...testLeaf(0), source: { pdp: 'x' }, logged_ms: 1e300 })
+    log.store.rows.leaves.push({ index: 0, leaf, hash: leafHash(leaf) })
+    const report = await verify(await signedRows(log))
+    expect(codes(report)).toEqual(['leaf_malformed'])
+    expect(report.first_ms).toBeUndefined()
   })
 })
 
@@ -593,6 +651,14 @@ describe('the file', () => {
       for await (const _ of linesOf(each2([Buffer.of(0x61, 0xff)]))) void _
     }
     await expect(bad()).rejects.toThrow('no UTF-8')
+  })
+
+  test('may have a line of many chunks, each of which is looked at once', async () => {
+    const chunks = Array.from({ length: 20_000 }, () => Buffer.alloc(2000, 'a'))
+    const lengths: number[] = []
+    for await (const line of linesOf(each2([...chunks, Buffer.from('\nb')])))
+      lengths.push(line.length)
+    expect(lengths).toEqual([40_000_000, 1])
   })
 })
 

@@ -135,6 +135,7 @@ function createChecks(
     },
     finish() {
       tree.finish()
+      leaves.finish()
       if (end === undefined)
         findings.problem({
           code: 'export_cut',

@@ -12,6 +12,7 @@ import { recordLife } from '../../pep/journal/life.ts'
 import { createHttpPdpClient } from '../../pep/pdp-client.ts'
 import { createPep, type Pep } from '../../pep/pep.ts'
 import type { MasterKey } from '../../sealing/master-key.ts'
+import type { Sealer } from '../../sealing/sealer.ts'
 import { lockFolder } from '../../server/lock.ts'
 import type { Log } from '../../server/log.ts'
 import { agentIssuer, DEMO_CLIENT_FILE, type DevIssuer, startDevIssuer } from '../dev/issuer.ts'
@@ -40,6 +41,8 @@ export type StartOptions = {
   readonly env: Env
   readonly log: Log
   readonly ports?: { readonly issuer?: number }
+  /** Seals in place of the configuration's master key: for measuring what sealing costs. No configuration leads here. */
+  readonly dangerous_sealer?: Sealer
 }
 
 export type Running = {
@@ -269,7 +272,15 @@ async function startPep(
     : started.config
   const pdp = local ?? (await remotePdp(options, config.pep, folder, closers))
   const registry = new Registry()
-  const journal = await openedJournal(config.pep, base, folder, registry, master, log)
+  const journal = await openedJournal(
+    config.pep,
+    base,
+    folder,
+    registry,
+    master,
+    log,
+    options.dangerous_sealer,
+  )
   closers.push(journal.close)
   const shipper = journal.ship(pdp)
   closers.push(() => shipper.drained(AbortSignal.timeout(DRAIN_MS)))

@@ -2,6 +2,7 @@ import type { CustomDetector } from '../../pdp/contract/profile.ts'
 import {
   type ChunkRecord,
   type Exchange,
+  chunksOf,
   journalRecord,
   type JournalRecord,
   type OutcomeRecord,
@@ -100,7 +101,8 @@ async function maskRecord(
       return maskChunk(maskerOf, record, known, breathe)
     case 'outcome':
       return {
-        ...record,
+        // What it has of the answer is masked and shown as chunks; here it is left out.
+        ...chunksOf(record).bare,
         ...(record.reason !== undefined && { reason: masker.text(record.reason) }),
         ...(record.headers && { headers: maskHeaders(masker, record.headers) }),
       }

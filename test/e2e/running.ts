@@ -62,12 +62,15 @@ export async function start(
   options: {
     readonly args?: readonly string[]
     readonly env?: Readonly<Record<string, string>>
+    /** Of the development issuer, for one that has to be found again. Default: any. */
+    readonly issuer_port?: number
   } = {},
 ): Promise<Started> {
-  const { args = [], env = {} } = options
+  const { args = [], env = {}, issuer_port = 0 } = options
+  const issuer = ['--issuer-port', String(issuer_port)]
   const child = spawn(
     process.execPath,
-    [CLI, 'start', ...args, '--json', '--issuer-port', '0', '--config', config, '--folder', folder],
+    [CLI, 'start', ...args, '--json', ...issuer, '--config', config, '--folder', folder],
     { stdio: ['ignore', 'pipe', 'pipe'], env: bare(env) },
   )
   let errors = ''

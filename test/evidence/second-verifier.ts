@@ -1,12 +1,9 @@
-import { createHash, createPublicKey, verify as verifySignature } from 'node:crypto'
+import { createHash, createPublicKey, verify } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { gunzipSync } from 'node:zlib'
-
-// A second verifier, written from docs/evidence-format.md alone and sharing no code with the first: what both miss is a
-// mistake of the format and not of a programmer. It holds the whole file in memory, and names only the kind of a problem.
-export type Problem = { readonly code: string; readonly index: number | undefined }
+// Another verifier, written from docs/evidence-format.md alone, that shares no code with the first; it names only kinds.
+type Problem = { readonly code: string; readonly index: number | undefined }
 export type Verdict = { problems: Problem[]; freshness: 'proven' | 'unproven' }
-type Json = { readonly [member: string]: unknown }
 
 const sha = (...parts: (Buffer | string)[]): Buffer =>
   parts.reduce((hash, part) => hash.update(part), createHash('sha256')).digest()
@@ -15,13 +12,13 @@ const list = (value: unknown): unknown[] => (Array.isArray(value) ? value : [])
 const isCount = (n: unknown): n is number => Number.isSafeInteger(n) && Number(n) >= 0
 
 /** An object with these members and no others, or an empty one. */
-function object(value: unknown, members?: string): Json {
-  const it = typeof value === 'object' && value !== null ? (value as Json) : {}
+function object(value: unknown, members?: string): Record<string, unknown> {
+  const it = Object(value) === value ? (value as Record<string, unknown>) : {}
   return members === undefined || Object.keys(it).sort().join(' ') === members ? it : {}
 }
 
 /** An empty object for what is no object, or is not exactly as it is written. */
-function lineOf(text = '', members?: string, exactly = true): Json {
+function lineOf(text = '', members?: string, exactly = true): Record<string, unknown> {
   try {
     const value: unknown = JSON.parse(text)
     return exactly && JSON.stringify(value) !== text ? {} : object(value, members)
@@ -51,24 +48,24 @@ function noteOf(text: unknown) {
   const [size, root] = [Number(digits), bytes(base64, 'base64', 32)]
   const lines = [...signed.matchAll(/— (\S+) (\S+)\n/gu)]
   const signatures = lines.map(([, name, line]) => ({ name, line: bytes(line, 'base64') }))
-  const whole = root && isCount(size) && signatures.every(({ line }) => line)
+  const whole = root && isCount(size) && signatures.every(({ line }) => line && line.length >= 68)
   return whole ? { origin, size, root, body, signatures } : undefined
 }
 type Note = NonNullable<ReturnType<typeof noteOf>>
+const NONE: Note = { origin: '', size: -1, root: sha(), body: '', signatures: [] }
 
 /** Whether a key of the log signed it, and no signature of a known key is wrong. */
-function isSigned(note: Note, keys: readonly ReturnType<typeof keyOf>[]): boolean {
+function isSigned(note: Note, keys: ReturnType<typeof keyOf>[], origin: unknown): boolean {
   let byLog = false
   for (const { name, line = Buffer.alloc(0) } of note.signatures)
     for (const key of keys) {
       if (key?.name !== name || line.toString('hex', 0, 4) !== key?.id) continue
-      const signature = line.subarray(4 + key.time)
-      if (signature.length !== 64) return false
+      if (line.length !== 68 + key.time) return false
       const head = key.time ? `cosignature/v1\ntime ${line.readBigUInt64BE(4)}\n` : ''
-      if (!verifySignature(null, Buffer.from(head + note.body), key.key, signature)) return false
-      byLog ||= key.time === 0 && name === note.origin
+      if (!verify(null, Buffer.from(head + note.body), key.key, line.subarray(-64))) return false
+      byLog ||= key.time === 0 && name === origin
     }
-  return byLog
+  return byLog && note.origin === origin
 }
 
 /** Whether a proof of RFC 6962 §2.1.2 leads from the root `first` of m leaves to `second` of n; it eats the proof. */
@@ -80,14 +77,13 @@ function isExtended(m: number, n: number, proof: Buffer[], first: Buffer, second
     const [before, after] = m <= k ? roots(m, k, whole) : roots(m - k, n - k, false)
     return m <= k ? [before, node(after, hash)] : [node(hash, before), node(hash, after)]
   }
-  const [before, after] = m < 1 || m > n ? [] : roots(m, n, true)
+  const [before, after] = m < 1 || m >= n ? [] : roots(m, n, true)
   return proof.length === 0 && !!before?.equals(first) && !!after?.equals(second)
 }
 
 /** The tree as its compact range, from some leaves on. */
 function treeOf(from: number, given: readonly Buffer[]) {
-  const levels = [...Array(53).keys()].toReversed()
-  const ones = levels.filter((level) => Math.floor(from / 2 ** level) % 2 === 1)
+  const ones = [...from.toString(2)].flatMap((bit, at, { length }) => (+bit ? length - 1 - at : []))
   const range = given.map((hash, at) => ({ level: ones[at], hash }))
   function append(hash: Buffer, level = 0): void {
     const last = range.at(-1)
@@ -113,16 +109,17 @@ export function verifyAgain(file: Buffer, vkeys: string[], anchors: string[]): V
   }
   const head = lineOf(lines[0], 'checkpoint exported_ms format from origin range size version')
   const { format, version, origin, exported_ms, from, size } = head
-  const [final, tree] = [noteOf(head['checkpoint']), treeOf(Number(from), hashes(head['range']))]
+  const final = noteOf(head['checkpoint']) ?? NONE
+  const tree = treeOf(Number(from), hashes(head['range']))
   const known = format === 'countersign-evidence' && version === 1 && isCount(exported_ms)
-  if (!known || !isCount(from) || !isCount(size) || from > size || !tree.fits || !final)
+  if (!known || !isCount(from) || !isCount(size) || from > size || !tree.fits)
     return { problems: [{ code: 'head', index: undefined }], freshness: 'unproven' }
-  if (final.size !== size || final.origin !== origin || !isSigned(final, keys)) say('signature')
+  if (final.size !== size || !isSigned(final, keys, origin)) say('signature')
   const [held, base] = [anchors.map(noteOf), tree.root()]
+  const [wanted, found] = [new Map<unknown, { key: unknown; at: number }>(), new Set<unknown>()]
   const [roots, journals] = [new Map([[from, base]]), new Map<string, number>()]
-  const [between, proofs, misfits]: [Note[], Json[], number[]] = [[], [], []]
-  let [next, leaves, ended, content] = [from, 0, false, {} as Json]
-  const keep = () => held.some((anchor) => anchor?.size === next) && roots.set(next, tree.root())
+  const [between, proofs, misfits]: [Note[], Record<string, unknown>[], number[]] = [[], [], []]
+  let [next, leaves, ended] = [from, 0, false]
   function compare(note: Note): void {
     between.push(note)
     if (!note.root.equals(tree.root())) misfits.push(note.size)
@@ -136,11 +133,15 @@ export function verifyAgain(file: Buffer, vkeys: string[], anchors: string[]): V
     if (index >= end) say('inserted', index)
     next = index + 1
     tree.append(hash)
-    keep()
+    if (held.some((anchor) => anchor?.size === next)) roots.set(next, tree.root())
     const leaf = lineOf(text, undefined, false)
     const { pep, epoch, seq } = object(leaf['source'])
-    content = object(leaf['content'])
-    if (leaf['v'] !== 1 || typeof leaf['logged_ms'] !== 'number') say('leaf', index)
+    const content = object(leaf['content'])
+    for (const digest of [content['sealed'], ...list(content['blocks'])])
+      wanted.set(digest, { key: content['key'], at: index })
+    const at_ms = leaf['logged_ms']
+    if (leaf['v'] !== 1 || typeof at_ms !== 'number' || Math.abs(at_ms) > 8.64e15)
+      say('leaf', index)
     const named = [leaf['vkey'], leaf['before'], ...list(leaf['also'])]
     if (leaf['kind'] === 'key') keys.push(...named.map(keyOf))
     const journal = JSON.stringify([pep, epoch])
@@ -157,11 +158,12 @@ export function verifyAgain(file: Buffer, vkeys: string[], anchors: string[]): V
     const stored = bytes(hash, 'hex', 32)
     if (isCount(index) && typeof leaf === 'string' && stored) take(index, leaf, stored, size)
     else if (kind === 'sealed' || kind === 'block') {
-      const names = kind === 'sealed' ? [content['sealed']] : list(content['blocks'])
       const digest = sha(bytes(object(inner, 'bytes index')['bytes'], 'base64') ?? '').toString(
         'hex',
       )
-      if (!names.includes(digest) || inner['index'] !== next - 1) say('content', next - 1)
+      const piece = wanted.get(digest)
+      if (piece?.at !== next - 1 || piece.at !== inner['index']) say('content', next - 1)
+      else found.add(digest).add(piece.key)
     } else if (note?.size === next) compare(note)
     else if (note) say('moved', note.size)
     else if (kind === 'consistency') proofs.push(object(inner, 'from hashes to'))
@@ -172,20 +174,23 @@ export function verifyAgain(file: Buffer, vkeys: string[], anchors: string[]): V
   while (next < size) say('dropped', next++)
   compare(final)
   misfits.forEach((at) => say('root', at))
-  for (const note of between)
-    if (note.origin !== origin || !isSigned(note, keys)) say('signature', note.size)
+  for (const [digest, { key, at }] of wanted)
+    if (found.has(key) && !found.has(digest)) say('missing', at)
+  between.forEach((note) => isSigned(note, keys, origin) || say('signature', note.size))
   for (const anchor of held) {
-    const proof = proofs.findLast((one) => one['from'] === anchor?.size)
-    const [to, end] = proof?.['to'] === from ? [from, base] : [size, final.root]
-    const path = hashes(proof?.['hashes'])
-    if (!anchor || anchor.origin !== origin || !isSigned(anchor, keys)) say('anchor')
+    const leads = proofs.filter(({ to }) => to === from || to === size)
+    const proof = leads.findLast((one) => one['from'] === anchor?.size)
+    const [n, end] = proof?.['to'] === from ? [from, base] : [size, final.root]
+    if (!anchor) continue
+    if (!isSigned(anchor, keys, origin)) say('anchor')
     else if (anchor.size > size) say('rolled back', anchor.size)
     else if (anchor.size >= from || proof) {
-      const fits = roots.get(anchor.size)?.equals(anchor.root)
-      if (fits ?? isExtended(anchor.size, to, path, anchor.root, end)) verdict.freshness = 'proven'
+      const [fits, path] = [roots.get(anchor.size)?.equals(anchor.root), hashes(proof?.['hashes'])]
+      if (fits ?? isExtended(anchor.size, n, path, anchor.root, end)) verdict.freshness = 'proven'
       else say('fork', anchor.size)
     }
   }
+  if (!held.every(Boolean) && verdict.freshness !== 'proven') say('anchor')
   return verdict
 }
 

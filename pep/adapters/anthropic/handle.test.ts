@@ -91,7 +91,7 @@ describe('the official SDK', () => {
     ])
     expect(final.stop_reason).toBe('tool_use')
     expect(final.content[6]).toMatchObject({ name: 'Bash', input: { command: 'ls -la' } })
-    expect(gateway.events).toEqual(['intent', 'upstream', 'decision', 'chunk', 'chunk', 'outcome'])
+    expect(gateway.events).toEqual(['intent', 'upstream', 'decision', 'outcome'])
   })
 
   test('sees an address that is split over deltas masked', async () => {
@@ -414,7 +414,7 @@ describe('time and failure', () => {
     for await (const event of await sdk().messages.create({ ...asked, stream: true })) {
       if (event.type === 'message_stop') seen.push([...gateway.events])
     }
-    expect(seen).toEqual([['intent', 'upstream', 'chunk', 'chunk', 'outcome']])
+    expect(seen).toEqual([['intent', 'upstream', 'outcome']])
   })
 
   test('when the outcome cannot be recorded the client does not see the end', async () => {

@@ -143,8 +143,8 @@ export function createReplyStream(parts: StreamParts): ReplyStream {
   async function blockStart(event: JsonObject, frame: SseFrame): Promise<void> {
     const index = event['index']
     if (index !== next) throw new ReplyCut('a block is out of order')
-    if ([...open.values()].some((block) => block.held))
-      throw new ReplyCut('a block began inside a tool call')
+    // Nothing begins inside a tool call, so one that is open is the last that began: the others need no look.
+    if (open.get(next - 1)?.held) throw new ReplyCut('a block began inside a tool call')
     const { block, out } = openBlock(parts, index, event, frame, waiting)
     waiting = undefined
     open.set(index, block)

@@ -89,6 +89,7 @@ function described(report: Report): string {
     `leaves       ${report.from} to ${report.from + report.leaves} of ${report.size}${span}`,
     `checkpoints  ${report.checkpoints} fit`,
     ...report.keys.map(({ vkey, checkpoints }) => `key          ${shown(vkey)}: ${checkpoints}`),
+    ...report.rotations.map(({ index, vkey }) => `key leaf     ${index} names ${shown(vkey)}`),
     ...(report.sealed + report.blocks > 0
       ? [`sealed       ${report.sealed} records and ${report.blocks} blocks are what leaves say`]
       : []),
@@ -102,10 +103,15 @@ function described(report: Report): string {
   return lines.join('\n')
 }
 
-function verdict({ problem_count, freshness, anchored_size }: Report): string {
+function verdict({ problem_count, freshness, anchored_size = 0, size }: Report): string {
   if (problem_count > 0) return paint('red', `Not proven: ${problem_count} things are wrong.`)
-  if (freshness === 'anchored')
-    return paint('green', `Proven, and held against an anchor of ${anchored_size} leaves.`)
+  if (freshness === 'anchored') {
+    // A tail that was cut behind the newest anchor looks the same.
+    const behind = size - anchored_size
+    const rest =
+      behind > 0 ? ` No anchor says whether more came behind the ${behind} after it.` : ''
+    return `${paint('green', `Proven, and held against an anchor of ${anchored_size} leaves.`)}${rest}`
+  }
   return paint(
     'yellow',
     'Everything fits; freshness unproven: without an anchor from outside, a cut tail or an old copy looks the same.',
