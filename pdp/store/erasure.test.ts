@@ -360,6 +360,18 @@ describe('what comes after a session was erased', () => {
     expect((await keyOf(owner, 's-1')).filter(Boolean)).toHaveLength(1)
   })
 
+  test('stays where it is held by then', async () => {
+    const { store, owner } = await opened()
+    const shipped = await createTestJournal({ now: () => NOW - 10 })
+    await shipped.ship(store, operation('s-1', 'before', randomUUID()))
+    const late = await createTestJournal({ pep: 'pep-2', now: () => NOW - 10 })
+    const batch = late.batch(operation('s-1', SSN, randomUUID())).taken
+    await store.erasure.erase({ session_id: 's-1' }, erasing, NOW)
+    await store.erasure.hold({ session_id: 's-1' }, () => admin('hold'), NOW)
+    await store.records.append(batch)
+    expect((await keyOf(owner, 's-1')).filter(Boolean)).toHaveLength(1)
+  })
+
   test.each(['with its key', 'under a key that was there'])(
     'while it was on its way %s is not kept',
     async (how) => {
@@ -682,6 +694,21 @@ describe('retention', () => {
       keys: 0,
       approvals: 0,
     })
+  })
+
+  test('takes differences that are too old along, also of sessions that nobody recorded', async () => {
+    const { store } = await opened()
+    const [old, held, young] = [randomUUID(), randomUUID(), randomUUID()]
+    await store.shadow.append([
+      { ...difference(old, SSN, 'never-recorded'), at_ms: NOW - 50 * DAY_MS },
+      { ...difference(held, SSN, 'held'), at_ms: NOW - 50 * DAY_MS },
+      difference(young, SSN, 'never-recorded'),
+    ])
+    await store.erasure.hold({ session_id: 'held' }, () => admin('hold'), NOW)
+    const rules = [{ connection: 'claude', keep_days: 30 }]
+    await store.erasure.erase({ rules, now_ms: NOW }, erasing, NOW)
+    const left = await store.shadow.list({ limit: 9 })
+    expect(left.map((one) => one.decision_id).toSorted()).toEqual([held, young].toSorted())
   })
 
   test('of all content of a session takes what the session is called and its differences along', async () => {

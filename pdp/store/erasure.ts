@@ -5,6 +5,7 @@ import { approvalLeaf } from './approval-leaf.ts'
 import { APPEND_DEADLINE_MS, type Connection, type Transaction } from './connection.ts'
 import { type Appending, readHead } from './log/append.ts'
 import { approvals, votes } from './schema.ts'
+import { scrub } from './scrub.ts'
 import { noteErased } from './sealed/late-keys.ts'
 import type { Erased, ErasureStore, RetentionRule, Selection } from './store.ts'
 import { columnText } from './text.ts'
@@ -40,6 +41,7 @@ export function createErasureStore({ use, appendLeaves, source }: Appending): Er
               ? [columnText(selection.session_id)]
               : await emptiedBy(transaction, keys)
           await eraseNames(transaction, emptied)
+          if ('rules' in selection) await eraseDifferences(transaction, selection)
           // A session's erasure is on record also when nothing was left of it.
           if (erased.keys + erased.approvals > 0 || 'session_id' in selection)
             await appendLeaves(transaction, [
@@ -241,6 +243,12 @@ async function eraseNames(transaction: Transaction, sessions: readonly string[])
       where ${isOneOf(sql`session_id`, sessions)} and decision_id is not null)`)
 }
 
+/** Decisions that nobody recorded, of clients of the decision service, are differences of no session that is known. */
+async function eraseDifferences(transaction: Transaction, selection: Selection): Promise<void> {
+  await transaction.execute(sql`
+    delete from countersign.shadow_differences d where ${meant(selection, sql`d`, sql`d.at_ms`)}`)
+}
+
 async function due(
   db: Connection['db'],
   rules: readonly RetentionRule[],
@@ -290,26 +298,4 @@ async function holds(
     ...(connection !== null && { connection }),
     at_ms: Number(at_ms),
   }))
-}
-
-/** What had something of content, the keys first. */
-const SCRUBBED = ['session_keys', 'approvals', 'votes', 'session_labels', 'shadow_differences']
-
-/**
- * Old versions of rows stay in the files until they are vacuumed, and their bytes after that, until something is written over
- * them: so the tables are written anew. Nobody can use one meanwhile, which is why it must not take longer than any
- * other statement. Only a server of 17 or later lets us.
- */
-async function scrub(run: Connection['sql']): Promise<boolean> {
-  let done = true
-  for (const table of SCRUBBED) {
-    try {
-      await run.unsafe(`vacuum (full) countersign.${table}`)
-    } catch {
-      done = false
-      // What is deleted cannot be read through the server either way, and its own vacuum does this much later.
-      await run.unsafe(`vacuum countersign.${table}`).catch(() => undefined)
-    }
-  }
-  return done
 }

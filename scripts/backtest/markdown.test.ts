@@ -116,3 +116,19 @@ test('on a terminal nothing that others wrote is a control sequence', () => {
     // oxlint-disable-next-line no-control-regex
     expect(told(report(name)).replaceAll('\n', '')).not.toMatch(/[\u0000-\u001f\u007f\u202e]/)
 })
+
+test('values in what was asked for are masked, also where they are written with escapes', () => {
+  for (const resource of [
+    '/customers/219-09-9999',
+    '/customers/219%2D09%2D9999',
+    'of 219-09-9999',
+  ]) {
+    const { by_rule, ...rest } = report('x')
+    const [row] = by_rule
+    const [example] = row?.examples ?? []
+    if (!row || !example) throw new Error('it has one')
+    const text = markdown({ ...rest, by_rule: [{ ...row, examples: [{ ...example, resource }] }] })
+    expect(text).toContain('REDACTED')
+    expect(text).not.toMatch(/219|9999/)
+  }
+})

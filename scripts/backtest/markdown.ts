@@ -1,6 +1,8 @@
 import { CHANGE_KINDS } from '../../pdp/decide/change.ts'
 import { ownDuties } from './duties.ts'
 import { cell, codeCell, kindCell } from '../markdown.ts'
+import { createMasker, type Masker } from '../view/masker.ts'
+import { maskTarget } from '../view/target.ts'
 import { changesIn, type Example, isDefective, type Report, type Said } from './report.ts'
 
 /** Most characters: a comment on GitHub may have 65,536, and others write into it as well. */
@@ -11,9 +13,13 @@ const MOST_RULES = 40
 const MOST_SUBJECTS = 20
 const MOST_DEFECTS = 10
 
-/** For a pull request: bounded, and nothing that agents or upstreams named is markup in it. */
+/**
+ * For a pull request, where others read it than who may read recorded decisions: bounded, with values masked in what was
+ * asked for, and nothing that agents or upstreams named is markup in it.
+ */
 export function markdown(report: Report): string {
   const out = createBounded(MOST_LENGTH)
+  const masker = createMasker([], [])
   out.add([headline(report), '', ...summary(report)])
   out.table(
     '| | decisions | from | to | such as |\n| --- | --- | --- | --- | --- |',
@@ -22,7 +28,7 @@ export function markdown(report: Report): string {
       .slice(0, MOST_RULES)
       .map(
         ({ kind, count, from, to, examples }) =>
-          `| ${kindCell(kind)} | ${count} | ${said(from, to)} | ${said(to, from)} | ${such(examples)} |`,
+          `| ${kindCell(kind)} | ${count} | ${said(from, to)} | ${said(to, from)} | ${such(masker, examples)} |`,
       ),
   )
   out.table(
@@ -49,7 +55,8 @@ export function markdown(report: Report): string {
     '| not compared | decisions | such as |\n| --- | --- | --- |',
     report.undecidable.length,
     report.undecidable.map(
-      ({ message, count, examples }) => `| ${cell(message)} | ${count} | ${such(examples)} |`,
+      ({ message, count, examples }) =>
+        `| ${cell(message)} | ${count} | ${such(masker, examples)} |`,
     ),
   )
   if (report.by_rule.length > 0 || report.defects > 0)
@@ -97,12 +104,15 @@ function said(one: Said, other: Said | undefined): string {
   return `${one.effect} (${rules})${duties === '' ? '' : ` with ${name(duties)}`}`
 }
 
-const such = (examples: readonly Example[]): string =>
+const such = (masker: Masker, examples: readonly Example[]): string =>
   examples
     .map(({ decision_id, action, connection, resource }) =>
-      name(`${decision_id} ${action} ${connection} ${resource}`),
+      name(`${decision_id} ${action} ${connection} ${shownBy(masker, resource)}`),
     )
     .join('<br>')
+
+const shownBy = (masker: Masker, resource: string): string =>
+  resource.startsWith('/') ? maskTarget(masker, resource) : masker.text(resource)
 
 const name = (text: string): string =>
   codeCell(text.length > MOST_NAME ? `${text.slice(0, MOST_NAME)}…` : text)

@@ -19,7 +19,7 @@ export async function noteErased(
 
 /**
  * Erases, of the keys that just came, those of sessions that were erased since they were made, and takes away what came
- * under keys that are erased. To be called while the log is held: no erasure comes between, and one that came before is seen.
+ * under keys that are erased. What is held by now stays. To be called while the log is held: no erasure comes between, and one that came before is seen.
  */
 export async function eraseLate(
   transaction: Transaction,
@@ -31,7 +31,10 @@ export async function eraseLate(
     await transaction.execute(sql`
       update countersign.session_keys k set wrapped = null, erased_ms = s.erased_ms
       from countersign.sessions s
-      where k.id in (${listed(came)}) and k.wrapped is not null and s.id = k.session_id and s.erased_ms >= k.created_ms`)
+      where k.id in (${listed(came)}) and k.wrapped is not null and s.id = k.session_id and s.erased_ms >= k.created_ms
+        and not exists (
+          select from countersign.legal_holds h
+          where h.released_ms is null and (h.session_id = k.session_id or h.connection = k.connection))`)
   if (used.length === 0) return
   const erased = await transaction.execute<{ id: string }>(sql`
     select id from countersign.session_keys where id in (${listed(used)}) and wrapped is null`)
