@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import type { LeafBody } from '../evidence/log-store.ts'
+import type { Cell, Figure, Report } from './report/figure.ts'
 
 /** Leaves for tests of reports, as enforcement points and the service make them. */
 
@@ -156,4 +157,20 @@ export const plantPdp = {
     vkey,
     ...(before !== undefined && { before }),
   }),
+}
+
+export const figureOf = (report: Report, name: string): Figure => {
+  const found = report.sections
+    .flatMap(({ figures }) => figures)
+    .find((figure) => figure.name === name)
+  if (!found) throw new Error(`no figure ${name}`)
+  return found
+}
+
+/** Rows with the names of their columns. */
+export const rowsOf = (report: Report, name: string): Readonly<Record<string, Cell>>[] => {
+  const { columns, rows } = figureOf(report, name)
+  return rows.map((row) =>
+    Object.fromEntries(columns.map((one, at) => [one.name, row[at] ?? null])),
+  )
 }

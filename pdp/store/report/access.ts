@@ -1,4 +1,15 @@
-import { IN_PERIOD, members, overLeaves, list, type Question, READ } from './figure.ts'
+import {
+  array,
+  IN_PERIOD,
+  json,
+  list,
+  members,
+  object,
+  overLeaves,
+  type Question,
+  READ,
+  whole,
+} from './figure.ts'
 
 /** Who reached what, and what was refused or masked on the way. */
 
@@ -10,12 +21,17 @@ const SUBJECT = `l.subject ->> 'id' as subject, l.subject ->> 'type' as subject_
 /** What became of a decision; the leaf tells. */
 const ENDED = `case when v.kind = 'intent' then 'forwarded' when l.refused is null then 'released' else 'refused' end`
 
-/** Connections by operation: an outcome does not say its own. */
+/** Beginnings of operations; an outcome does not say of what it is. The first counts. */
 const OPERATIONS = `operations as (
-  select v.pep, l.operation_id, l.connection
-  from countersign.leaves v ${members('operation_id text, connection text')}
+  select distinct on (v.pep, v.operation_id) v.pep, v.operation_id, l.connection, l.masked, l.observed
+  from countersign.leaves v ${members('connection text, masked json, observed json')}
   where v.kind = 'intent' and ${READ}
+  order by v.pep, v.operation_id, v.idx
 )`
+
+/** Of what an outcome counts, which is of the whole operation, what its request did not have. */
+const added = (before: string): string =>
+  `greatest(${whole('value')} - coalesce(${whole(`${before} ->> key`)}, 0), 0)`
 
 const days: Question = {
   name: 'days',
@@ -105,7 +121,7 @@ const denials: Question = {
   sql: overLeaves(
     `
 select d.subject, d.subject_type, d.issuer, d.connection, d.action, d.rules, d.count, d.last_ms,
-  (select n.leaf::json -> 'decision' ->> 'id' from countersign.leaves n where n.idx = d.newest_idx) as newest_decision
+  (select ${json('n')} -> 'decision' ->> 'id' from countersign.leaves n where n.idx = d.newest_idx) as newest_decision
 from denied d
 order by d.count desc, 1, 2, 3, 4, 5, 6`,
     [
@@ -159,7 +175,7 @@ const toolCalls: Question = {
   sql: overLeaves(
     `
 select d.subject, d.subject_type, d.issuer, d.session, d.connection, d.action, d.code, d.rules, d.count, d.last_ms,
-  (select n.leaf::json -> 'decision' ->> 'id' from countersign.leaves n where n.idx = d.newest_idx) as newest_decision
+  (select ${json('n')} -> 'decision' ->> 'id' from countersign.leaves n where n.idx = d.newest_idx) as newest_decision
 from refused_calls d
 order by d.last_ms desc, d.newest_idx desc`,
     [
@@ -178,7 +194,7 @@ const masked: Question = {
   name: 'masked',
   title: 'Values masked',
   about:
-    'Values that detectors found in requests and answers: replaced (masked), or only counted because policy says so (observed). No connection: the operation began before the leaves that are read.',
+    'Values that detectors found in requests and answers: replaced (masked), or only counted because policy says so (observed). Outcomes count both; what the request had is taken off for the answer. No connection: the operation began before the leaves that are read; what its request had is then with its answer.',
   columns: {
     connection: 'text',
     detector: 'text',
@@ -190,20 +206,21 @@ const masked: Question = {
     `
 select f.connection, x.detector, f.part, sum(x.masked) as masked, sum(x.observed) as observed
 from found f cross join lateral (
-  select key as detector, value::bigint as masked, 0::bigint as observed from json_each_text(f.masked)
+  select key as detector, ${added('f.masked_before')} as masked, 0 as observed from json_each_text(${object('f.masked')})
   union all
-  select key, 0, value::bigint from json_each_text(f.observed)) x
+  select key, 0, ${added('f.observed_before')} from json_each_text(${object('f.observed')})) x
+where x.masked > 0 or x.observed > 0
 group by 1, 2, 3 order by masked desc, observed desc, 1, 2, 3`,
     [
       OPERATIONS,
       `found as (
-  select l.connection, 'request' as part, l.masked, l.observed
+  select l.connection, 'request' as part, l.masked, l.observed, null::json as masked_before, null::json as observed_before
   from countersign.leaves v ${members('connection text, masked json, observed json')}
   where v.kind in ('intent', 'decision') and ${IN_PERIOD}
   union all
-  select o.connection, 'answer', l.masked, l.observed
-  from countersign.leaves v ${members('operation_id text, masked json, observed json')}
-    left join operations o on o.pep = v.pep and o.operation_id = l.operation_id
+  select o.connection, 'answer', l.masked, l.observed, o.masked, o.observed
+  from countersign.leaves v ${members('masked json, observed json')}
+    left join operations o on o.pep = v.pep and o.operation_id = v.operation_id
   where v.kind = 'outcome' and (l.masked::text <> '{}' or l.observed::text <> '{}') and ${IN_PERIOD}
 )`,
     ],
@@ -223,8 +240,9 @@ const outcomes: Question = {
     bytes_out: 'number',
   },
   sql: overLeaves(`
-select l.result, l.status, count(*) as count, sum(l.bytes_in) as bytes_in, sum(l.bytes_out) as bytes_out
-from countersign.leaves v ${members('result text, status bigint, bytes_in bigint, bytes_out bigint')}
+select l.result, ${whole('l.status')} as status, count(*) as count, sum(${whole('l.bytes_in')}) as bytes_in,
+  sum(${whole('l.bytes_out')}) as bytes_out
+from countersign.leaves v ${members('result text, status text, bytes_in text, bytes_out text')}
 where v.kind = 'outcome' and ${IN_PERIOD}
 group by 1, 2 order by count desc, 1, 2`),
 }
@@ -245,14 +263,14 @@ const unknown: Question = {
     `
 select u.session, ${SUBJECT.replaceAll('l.subject', 's.subject')}, u.count, u.first_ms, u.last_ms
 from unknown_ends u left join lateral (
-  select d.leaf::json -> 'subject' as subject from countersign.leaves d
+  select ${json('d')} -> 'subject' as subject from countersign.leaves d
   where d.session_id = u.session and d.kind in ('intent', 'decision') order by d.idx limit 1) s on true
 order by u.last_ms desc, 1`,
     [
       `unknown_ends as (
   select v.session_id as session, count(*) as count, min(v.time_ms) as first_ms, max(v.time_ms) as last_ms
-  from countersign.leaves v
-  where v.kind = 'outcome' and v.leaf::json ->> 'result' = 'unknown' and ${IN_PERIOD}
+  from countersign.leaves v ${members('result text')}
+  where v.kind = 'outcome' and l.result = 'unknown' and ${IN_PERIOD}
   group by 1
 )`,
     ],
@@ -263,7 +281,7 @@ const truncated: Question = {
   name: 'truncated_bodies',
   title: 'Bodies that are not whole on record',
   about:
-    'Bodies that were longer than what is kept of one, by connection and direction. All of it was inspected and passed on; the record has its beginning.',
+    'Bodies that were longer than what is kept of one, by connection and direction. All of it was inspected and passed on; the record has its beginning. No connection: the operation began before the leaves that are read.',
   columns: {
     connection: 'text',
     direction: 'text',
@@ -273,11 +291,12 @@ const truncated: Question = {
   },
   sql: overLeaves(
     `
-select o.connection, t.direction, t.limit_bytes, count(*) as count, max(v.time_ms) as last_ms
-from countersign.leaves v ${members('operation_id text, truncated json')}
-  cross join lateral json_to_recordset(l.truncated) as t(direction text, limit_bytes bigint)
-  left join operations o on o.pep = v.pep and o.operation_id = l.operation_id
-where v.kind = 'outcome' and l.truncated is not null and ${IN_PERIOD}
+select o.connection, t ->> 'direction' as direction, ${whole(`t ->> 'limit_bytes'`)} as limit_bytes, count(*) as count,
+  max(v.time_ms) as last_ms
+from countersign.leaves v ${members('truncated json')}
+  cross join lateral json_array_elements(${array('l.truncated')}) t
+  left join operations o on o.pep = v.pep and o.operation_id = v.operation_id
+where v.kind = 'outcome' and ${IN_PERIOD}
 group by 1, 2, 3 order by count desc, 1, 2, 3`,
     [OPERATIONS],
   ),

@@ -101,9 +101,36 @@ export function overLeaves(select: string, more: readonly string[] = []): string
 /** One row more than is shown says that there are more. */
 export const limited = (select: string): string => `${select.trim()}\nlimit ${MAX_ROWS + 1}`
 
-/** Members of the leaf `v` as columns of `l`. */
-export const members = (columns: string): string =>
-  `cross join lateral json_to_record(v.leaf::json) as l(${columns})`
+/**
+ * Whether the text of a leaf can be read. All that the log ever took can; what somebody changed in the database since
+ * then may not be JSON, or hold escapes that PostgreSQL refuses, and would fail every query over it.
+ */
+export const readable = (leaf: string): string =>
+  `(${leaf}.leaf is json object and (strpos(${leaf}.leaf, '\\u') = 0 or ${leaf}.leaf !~ '(^|[^\\\\])(\\\\\\\\)*\\\\u(0000|[dD][89a-fA-F])'))`
 
-/** An array of strings in JSON as a list. */
-export const list = (json: string): string => `array(select json_array_elements_text(${json}))`
+/** A leaf as JSON, null when it cannot be read: it then counts, and says nothing of itself. */
+export const json = (leaf: string): string =>
+  `case when ${readable(leaf)} then ${leaf}.leaf::json end`
+
+/**
+ * Members of the leaf `v` as columns of `l`. None is a number or a boolean: what is not of the type would fail the query.
+ * @param columns of the types text and json.
+ */
+export const members = (columns: string): string =>
+  `cross join lateral json_to_record(${json('v')}) as l(${columns})`
+
+/** JSON if it is an array, else nothing. */
+export const array = (value: string): string =>
+  `case json_typeof(${value}) when 'array' then ${value} end`
+
+/** JSON if it is an object, else nothing. */
+export const object = (value: string): string =>
+  `case json_typeof(${value}) when 'object' then ${value} end`
+
+/** An array of strings in JSON as a list; nothing else is one. */
+export const list = (value: string): string =>
+  `array(select json_array_elements_text(${array(value)}))`
+
+/** Text as a whole number; null when it is none. */
+export const whole = (text: string): string =>
+  `case when ${text} ~ '^-?[0-9]{1,18}$' then (${text})::bigint end`

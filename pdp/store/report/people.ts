@@ -1,4 +1,14 @@
-import { IN_PERIOD, limited, list, members, overLeaves, type Question } from './figure.ts'
+import {
+  array,
+  IN_PERIOD,
+  json,
+  limited,
+  list,
+  members,
+  overLeaves,
+  type Question,
+  whole,
+} from './figure.ts'
 
 /** What people decided and did. */
 
@@ -38,22 +48,22 @@ select e.approval_id as approval, ${first(`e.requester ->> 'id'`)} as requester,
   min(e.time_ms) filter (where e.event = 'demanded') as demanded_ms,
   coalesce((array_agg(case e.event when 'consumed' then 'used' else e.event end order by e.idx desc)
     filter (where e.event in ('approved', 'denied', 'expired', 'consumed')))[1], 'waiting') as outcome,
-  coalesce(array_agg(concat_ws(' ', case when e.approve then 'approved' else 'denied' end, ${iso('e.time_ms')},
+  coalesce(array_agg(concat_ws(' ', case when e.approve = 'true' then 'approved' else 'denied' end, ${iso('e.time_ms')},
     e."by" ->> 'issuer', e."by" ->> 'type', e."by" ->> 'id') order by e.idx) filter (where e.event = 'voted'), '{}') as votes,
   min(e.time_ms) filter (where e.event in ('approved', 'denied')) as decided_ms,
   min(e.time_ms) filter (where e.event = 'consumed') as used_ms,
-  ${list(`(array_agg(e.approvers order by e.idx))[1]`)} as approvers, ${first('e.count')} as needed,
+  ${list(`(array_agg(e.approvers order by e.idx))[1]`)} as approvers, ${whole(first('e.count'))} as needed,
   ${first('e.revision')} as revision, min(e.time_ms) filter (where e.event = 'erased') as erased_ms
 from events e
 group by e.approval_id order by demanded_ms desc nulls last, e.approval_id`,
     [
       `touched as (
-  select distinct v.leaf::json ->> 'approval_id' as id from countersign.leaves v
+  select distinct l.approval_id as id from countersign.leaves v ${members('approval_id text')}
   where v.kind = 'approval' and ${IN_PERIOD}
 )`,
       `events as (
   select v.idx, v.time_ms, l.*
-  from countersign.leaves v ${members('approval_id text, event text, requester json, session_id text, connection text, action text, approvers json, count bigint, revision text, "by" json, approve boolean')}
+  from countersign.leaves v ${members('approval_id text, event text, requester json, session_id text, connection text, action text, approvers json, count text, revision text, "by" json, approve text')}
   where v.kind = 'approval' and v.time_ms < $2::bigint and l.approval_id in (select id from touched)
 )`,
     ],
@@ -88,7 +98,7 @@ select v.time_ms as at_ms, ${BY}, ${ALLOWED}, l.session_id as session, s.subject
   ${list(`l.decision -> 'rules'`)} as rules, v.idx as leaf
 from countersign.leaves v ${members(ACT)}
   left join lateral (
-    select d.leaf::json -> 'subject' as subject from countersign.leaves d
+    select ${json('d')} -> 'subject' as subject from countersign.leaves d
     where d.session_id = l.session_id and d.kind in ('intent', 'decision') order by d.idx limit 1) s on true
 where v.kind = 'admin' and l.name = 'unmask' and ${IN_PERIOD}
 order by v.idx desc`),
@@ -134,8 +144,8 @@ const erased: Question = {
     leaf: 'number',
   },
   sql: overLeaves(`
-select v.time_ms as at_ms, l.name as act, ${BY}, l.session_id as session, (l.detail ->> 'keys')::bigint as keys,
-  (l.detail ->> 'approvals')::bigint as approvals, coalesce((l.detail ->> 'held')::boolean, false) as held, l.reason,
+select v.time_ms as at_ms, l.name as act, ${BY}, l.session_id as session, ${whole(`l.detail ->> 'keys'`)} as keys,
+  ${whole(`l.detail ->> 'approvals'`)} as approvals, coalesce(l.detail ->> 'held' = 'true', false) as held, l.reason,
   v.idx as leaf
 from countersign.leaves v ${members(ACT)}
 where v.kind = 'admin' and l.name in ('erase', 'retain') and l.decision ->> 'effect' = 'allow' and ${IN_PERIOD}
@@ -163,9 +173,9 @@ export const policyChanges: Question = {
   sql: overLeaves(
     `
 select c.active_ms, c.until_ms, coalesce(c.revision, d.revision) as revision, c.before,
-  array(select distinct b ->> 'git_revision' from json_array_elements(c.bundles) b
+  array(select distinct b ->> 'git_revision' from json_array_elements(${array('c.bundles')}) b
     where b ->> 'git_revision' is not null order by 1) as git_revisions,
-  array(select concat_ws(' ', b ->> 'name', b ->> 'revision', b ->> 'digest') from json_array_elements(c.bundles) b) as bundles,
+  array(select concat_ws(' ', b ->> 'name', b ->> 'revision', b ->> 'digest') from json_array_elements(${array('c.bundles')}) b) as bundles,
   c.config_digest, coalesce(d.decisions, 0) as decisions, coalesce(d.denied, 0) as denied
 from (select * from changes where until_ms is null or until_ms >= $1::bigint) c
   full join decided d on d.revision = c.revision

@@ -1,13 +1,22 @@
-import { IN_PERIOD, limited, members, overLeaves, type Question, READ } from './figure.ts'
+import {
+  IN_PERIOD,
+  json,
+  limited,
+  members,
+  overLeaves,
+  type Question,
+  READ,
+  readable,
+} from './figure.ts'
 
 /** When and where the record may lack something. */
 
 /** A longer silence is a gap, unless the enforcement point said that it is heard of more seldom. */
 const SILENCE_MS = 180_000
 
-/** The name of an event, else the kind. */
+/** The name of an event, else the kind. Names are as long as who reports likes. */
 const what = (leaf: string): string =>
-  `case when ${leaf}.kind = 'event' then ${leaf}.leaf::json ->> 'name' else ${leaf}.kind end`
+  `case when ${leaf}.kind = 'event' then left((${json(leaf)}) ->> 'name', 200) else ${leaf}.kind end`
 
 /** All lives of all enforcement points ever, by hops in the index over their frames: there are few. */
 const EPOCHS = `epochs as (
@@ -42,9 +51,9 @@ const gaps: Question = {
   sql: overLeaves(
     `
 select g.pep as enforcement_point, g.time_ms as since_ms, g.until_ms, coalesce(g.until_ms, $2::bigint) - g.time_ms as silent_ms,
-  g.what = 'pep.stopped' as ended_in_order, g.what as last_leaf, g.next_what as next_leaf
-from spans g left join heartbeats h on h.pep = g.pep
-where coalesce(g.until_ms, $2::bigint) >= $1::bigint and (g.what <> 'pep.stopped' or g.until_ms is not null or g.time_ms >= $1::bigint)
+  coalesce(g.what = 'pep.stopped', false) as ended_in_order, g.what as last_leaf, g.next_what as next_leaf
+from spans g left join heartbeats h on h.pep = g.pep and h.epoch = g.epoch
+where coalesce(g.until_ms, $2::bigint) >= $1::bigint and (g.what is distinct from 'pep.stopped' or g.until_ms is not null or g.time_ms >= $1::bigint)
   and coalesce(g.until_ms, $2::bigint) - g.time_ms > greatest(${SILENCE_MS}, 3 * coalesce(h.heartbeat_ms, 0))
 order by g.time_ms desc, 1`,
     [
@@ -65,18 +74,17 @@ earlier as (
       order by t.seq desc limit 1) x
 )`,
       `spans as (
-  select pep, time_ms, what, lead(time_ms) over w as until_ms, lead(what) over w as next_what
+  select pep, epoch, time_ms, what, lead(time_ms) over w as until_ms, lead(what) over w as next_what
   from (select * from seen union all select * from earlier) every_leaf
   window w as (partition by pep order by time_ms, idx)
 )`,
       `heartbeats as (
-  select e.pep, max(x.heartbeat_ms) as heartbeat_ms
+  select e.pep, e.epoch, x.heartbeat_ms
   from epochs e cross join lateral (
     select case when b.said ~ '^[0-9]{1,9}$' then b.said::bigint end as heartbeat_ms
-    from countersign.leaves t cross join lateral (select t.leaf::json -> 'detail' ->> 'heartbeat_ms' as said) b
+    from countersign.leaves t cross join lateral (select ${json('t')} -> 'detail' ->> 'heartbeat_ms' as said) b
     where t.pep = e.pep and t.epoch = e.epoch and t.seq < 10000 and t.kind = 'event' and ${what('t')} = 'pep.started'
     order by t.seq limit 1) x
-  group by 1
 )`,
     ],
   ),
@@ -97,18 +105,23 @@ const starts: Question = {
   sql: overLeaves(
     `
 select s.pep as enforcement_point, s.time_ms as started_ms, e.time_ms as last_seen_ms, e.what as last_leaf, s.idx as leaf
-from started s cross join lateral (
-  select n.time_ms, n.what from ends n
-  where n.pep = s.pep and n.epoch <> s.epoch and n.idx < s.idx order by n.idx desc limit 1) e
-where e.what <> 'pep.stopped'
+from marks s join ends e on e.idx = s.end_idx
+where s.start and e.what is distinct from 'pep.stopped'
 order by s.idx desc`,
     [
       EPOCHS,
       ENDS,
       `started as (
-  select v.pep, v.epoch, v.idx, v.time_ms
-  from countersign.leaves v
-  where v.pep is not null and v.kind = 'event' and v.leaf::json ->> 'name' = 'pep.started' and ${IN_PERIOD}
+  select v.pep, v.idx, v.time_ms
+  from countersign.leaves v ${members('name text')}
+  where v.pep is not null and v.kind = 'event' and l.name = 'pep.started' and ${IN_PERIOD}
+)`,
+      `-- Each start with the newest end of a life before it.
+marks as (
+  select pep, idx, time_ms, start, max(case when not start then idx end) over (
+    partition by pep order by idx, start desc rows between unbounded preceding and current row) as end_idx
+  from (select pep, idx, time_ms, true as start from started
+    union all select pep, idx, time_ms, false from ends) m
 )`,
     ],
   ),
@@ -193,4 +206,17 @@ where ${IN_PERIOD}
 group by 1 order by count desc, 1`),
 }
 
-export const recorders = [gaps, starts, trouble, clocks, conflicts]
+const unreadable: Question = {
+  name: 'unreadable_leaves',
+  title: 'Leaves that cannot be read',
+  about:
+    'Leaves whose text is not what the log wrote: it writes JSON, without characters that PostgreSQL refuses. Somebody changed the database. They count elsewhere without saying of what; countersign evidence verify on an export tells which leaves were changed, also those that can be read.',
+  columns: { leaf: 'number', kind: 'text', at_ms: 'time', enforcement_point: 'text' },
+  sql: overLeaves(`
+select v.idx as leaf, v.kind, v.time_ms as at_ms, v.pep as enforcement_point
+from countersign.leaves v
+where not ${readable('v')} and ${IN_PERIOD}
+order by v.idx desc`),
+}
+
+export const recorders = [gaps, starts, trouble, clocks, conflicts, unreadable]
