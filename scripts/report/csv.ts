@@ -1,11 +1,12 @@
 import type { Cell, Column, Figure, Report } from '../../pdp/store/report/figure.ts'
 
-/** A report as files for spreadsheets and scripts: a CSV a figure, and the queries. */
+/** A report as files for spreadsheets and scripts: a CSV a figure, one that says which figures are whole, and the queries. */
 
 /** @returns names and texts of the files. */
 export function reportFiles(report: Report): ReadonlyMap<string, string> {
   const figures = report.sections.flatMap((section) => section.figures)
   return new Map([
+    ['figures.csv', overview(report, figures)],
     ...figures.map((figure) => [`${figure.name}.csv`, csv(figure)] as const),
     ['queries.sql', queries(report, figures)],
   ])
@@ -16,29 +17,48 @@ export function reportFiles(report: Report): ReadonlyMap<string, string> {
  * for a formula has an apostrophe before it.
  */
 export function csv({ columns, rows }: Figure): string {
-  const lines = [
+  return written([
     columns.map(({ name, type }) => (type === 'time' ? name.replace(/_ms$/, '_utc') : name)),
     ...rows.map((row) => columns.map((column, at) => field(row[at] ?? null, column))),
-  ]
-  return lines.map((line) => `${line.map(quoted).join(',')}\r\n`).join('')
+  ])
+}
+
+const written = (lines: readonly (readonly string[])[]): string =>
+  lines.map((line) => `${line.map(quoted).join(',')}\r\n`).join('')
+
+const iso = (ms: number): string => new Date(ms).toISOString()
+
+/** What the other files are of, and whether there were more rows than they have. */
+function overview({ period, log, made_ms }: Report, figures: readonly Figure[]): string {
+  const of = [iso(period.from_ms), iso(period.to_ms), String(log.size), iso(made_ms)]
+  return written([
+    ['figure', 'title', 'rows', 'truncated', 'from_utc', 'to_utc', 'log_size', 'made_utc'],
+    ...figures.map(({ name, title, rows, truncated }) => [
+      name,
+      title,
+      String(rows.length),
+      String(truncated),
+      ...of,
+    ]),
+  ])
 }
 
 function field(cell: Cell, { type }: Column): string {
   if (cell === null) return ''
   if (typeof cell === 'boolean') return String(cell)
-  if (typeof cell === 'number') return type === 'time' ? new Date(cell).toISOString() : String(cell)
+  if (typeof cell === 'number') return type === 'time' ? iso(cell) : String(cell)
   return harmless(typeof cell === 'string' ? cell : JSON.stringify(cell))
 }
 
-/** Spreadsheets also know the wide forms, and drop what breaks a line before they look. */
-const harmless = (text: string): string => (/^[=+\-@\t\r\n＝＋－＠]/.test(text) ? `'${text}` : text)
+/** Spreadsheets also know the wide forms, and some drop spaces and what is not seen before they look. */
+const harmless = (text: string): string =>
+  /^(?:[\t\r\n]|[\p{Z}\p{Cc}\p{Cf}]*[=+\-@＝＋－＠])/u.test(text) ? `'${text}` : text
 
 const quoted = (field: string): string =>
   /[",\r\n]/.test(field) ? `"${field.replaceAll('"', '""')}"` : field
 
 /** For psql: each query as it was run, with its parameters. */
 function queries({ period, log, made_ms }: Report, figures: readonly Figure[]): string {
-  const iso = (ms: number): string => new Date(ms).toISOString()
   const head = `-- Countersign, evidence report of ${iso(period.from_ms)} to ${iso(period.to_ms)}, made ${iso(made_ms)}
 -- of a log of ${log.size} leaves. Run it with psql; a figure of a larger log may differ, and 10,001 rows mean that there are more.
 begin isolation level repeatable read read only;

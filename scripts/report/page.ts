@@ -89,15 +89,17 @@ const countOf = (report: Report, figure: string, column: string, value: Cell): n
   namedRows(report, figure).filter((row) => row[column] === value).length
 
 function summary(report: Report): Html {
-  const tiles: readonly (readonly [string, number, string])[] = [
+  // What, how many, the figure that says so, and where it leads.
+  const tiles: readonly (readonly [string, number, string, string?])[] = [
     [
       'operations',
       sum(report, 'days', 'forwarded') +
         sum(report, 'days', 'released') +
         sum(report, 'days', 'refused'),
+      'days',
       'accesses',
     ],
-    ['denied by policy', sum(report, 'days', 'denied'), 'denials'],
+    ['denied by policy', sum(report, 'days', 'denied'), 'days', 'denials'],
     ['values masked', sum(report, 'masked', 'masked'), 'masked'],
     ['approvals', figureNamed(report, 'approvals')?.rows.length ?? 0, 'approvals'],
     ['unmaskings', countOf(report, 'unmaskings', 'allowed', true), 'unmaskings'],
@@ -106,11 +108,11 @@ function summary(report: Report): Html {
   return html`<section class="summary" aria-label="Summary">
     <ul class="tiles">
       ${tiles.map(
-        ([name, count, figure]) =>
+        ([name, count, figure, place = figure]) =>
           html`<li>
-            <a href="#${figure}"
+            <a href="#${place}"
               ><b
-                >${grouped(count)}${figureNamed(report, figure)?.truncated === true && figure !== 'accesses' ? ' or more' : ''}</b
+                >${grouped(count)}${figureNamed(report, figure)?.truncated === true ? ' or more' : ''}</b
               >
               ${name}</a
             >
@@ -153,7 +155,7 @@ function figureOf(figure: Figure): Html {
     <h3>${title}</h3>
     <p class="about">${about}</p>
     ${truncated ? html`<p class="cut">There are more rows than the ${grouped(rows.length)} shown. Ask for a shorter time, or run the query without its limit.</p>` : NOTHING}
-    ${rows.length === 0 ? html`<p class="none">None in this period.</p>` : tableOf(figure)}
+    ${rows.length > 0 ? tableOf(figure) : truncated ? NOTHING : html`<p class="none">None in this period.</p>`}
     <details>
       <summary>Query</summary>
       ${queryOf(figure)}
