@@ -106,7 +106,7 @@ test(
       if (step.unreadable) unreadable.push(`${step.index}: ${step.unreadable.code}`)
     }
     // What is recorded opens.
-    expect(unreadable).toEqual([])
+    expect(unreadable.slice(0, 10)).toEqual([])
     expect(cluster.forwarded.length).toBeGreaterThan(KILLS * CLIENTS)
     expect(new Set(cluster.forwarded).size).toBe(cluster.forwarded.length)
     expect(cluster.forwarded.filter((path) => intents.get(path)?.length !== 1)).toEqual([])
