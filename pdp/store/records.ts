@@ -1,6 +1,6 @@
 import { sql } from 'drizzle-orm'
 import { APPEND_DEADLINE_MS, type Transaction, type Use } from './connection.ts'
-import type { AppendLeaves } from './log/append.ts'
+import { type AppendLeaves, readHead } from './log/append.ts'
 import { noteSessions } from './note-sessions.ts'
 import { insertSealed } from './sealed/insert.ts'
 import { eraseLate } from './sealed/late-keys.ts'
@@ -40,7 +40,10 @@ async function append(
     pg_advisory_xact_lock(hashtextextended(${JSON.stringify([batch.pep, batch.epoch])}, 0))`)
   const last = await readLast(transaction, batch)
   const [first] = batch.frames
-  if (!first) return { ok: true, seq: last.next - 1, fresh: 0 }
+  if (!first) {
+    await takeKeys(transaction, batch)
+    return { ok: true, seq: last.next - 1, fresh: 0 }
+  }
   if (first.seq > last.next) return { ok: false, expected: last.next }
   const broken = brokenLink(batch.frames)
   if (broken !== undefined) return { ok: false, expected: broken }
@@ -52,7 +55,10 @@ async function append(
     await raiseAlarm(transaction, batch, conflict)
     return { ok: false, conflict: conflict.seq }
   }
-  if (fresh.length === 0) return { ok: true, seq: last.next - 1, fresh: 0 }
+  if (fresh.length === 0) {
+    await takeKeys(transaction, batch)
+    return { ok: true, seq: last.next - 1, fresh: 0 }
+  }
   await insertSealed(transaction, batch, fresh)
   await appendLeaves(
     transaction,
@@ -64,6 +70,14 @@ async function append(
   )
   await eraseLate(transaction, { keys: batch.keys, frames: fresh })
   return { ok: true, seq: last.next + fresh.length - 1, fresh: fresh.length }
+}
+
+/** Keys alone: whoever sent them deletes them once we have said that we have the batch, whatever else was in it. */
+async function takeKeys(transaction: Transaction, batch: RecordAppend): Promise<void> {
+  if (batch.keys.length === 0) return
+  await insertSealed(transaction, batch, [])
+  await readHead(transaction, sql`for update`)
+  await eraseLate(transaction, { keys: batch.keys, frames: [] })
 }
 
 async function readLast(transaction: Transaction, { pep, epoch }: RecordAppend): Promise<Last> {

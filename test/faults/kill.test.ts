@@ -10,6 +10,8 @@ import { type Cluster, type Part, PARTS, startCluster } from './cluster.ts'
 /** How often one of the three is killed; `npm run test:crash` does it more often. */
 const KILLS = Number(process.env['COUNTERSIGN_KILLS'] ?? 3)
 const CLIENTS = 12
+/** Between two requests of a client, milliseconds: in the end all of the log is exported and read as one text. */
+const PAUSE_MS = KILLS > 10 ? 100 : 5
 
 let cluster: Cluster
 beforeAll(async () => {
@@ -22,7 +24,10 @@ async function killUnderLoad(): Promise<Map<Part, number>> {
   const kills = new Map<Part, number>()
   const state = { over: false }
   const client = async (number: number): Promise<void> => {
-    for (let n = 0; !state.over; n += 1) await cluster.send(`client${number}x${n}`)
+    for (let n = 0; !state.over; n += 1) {
+      await cluster.send(`client${number}x${n}`)
+      await sleep(PAUSE_MS)
+    }
   }
   const clients = Array.from({ length: CLIENTS }, (_, number) => client(number))
   for (let n = 0; n < KILLS; n += 1) {
@@ -106,7 +111,7 @@ test(
       if (step.unreadable) unreadable.push(`${step.index}: ${step.unreadable.code}`)
     }
     // What is recorded opens.
-    expect(unreadable).toEqual([])
+    expect(unreadable.slice(0, 10)).toEqual([])
     expect(cluster.forwarded.length).toBeGreaterThan(KILLS * CLIENTS)
     expect(new Set(cluster.forwarded).size).toBe(cluster.forwarded.length)
     expect(cluster.forwarded.filter((path) => intents.get(path)?.length !== 1)).toEqual([])

@@ -89,6 +89,21 @@ test('a key that is shipped again after it was erased stays erased', async () =>
   expect(await countOf(keys[0]!.id)).toEqual({ records: 0, blocks: 0 })
 })
 
+test('a key that comes with frames that are there already is kept: whoever sent it deletes it', async () => {
+  const journal = await createTestJournal()
+  // The answer to this was lost, and the key of what comes next goes along when it is sent again.
+  const first = await journal.ship(store, [intent('s-7', 'o-1', randomBytes(9))])
+  const next = journal.batch([intent('s-8', 'o-2', randomBytes(9))]).taken
+  const [key] = next.keys
+  const again = { ...first.taken, keys: [...first.taken.keys, ...next.keys] }
+  expect(await store.records.append(again)).toMatchObject({ ok: true, fresh: 0 })
+  expect(await store.keys.find(key!.id)).toMatchObject({ id: key!.id })
+  // Also without any frame.
+  const other = journal.batch([intent('s-9', 'o-3', randomBytes(9))]).taken
+  expect(await store.records.append({ ...other, frames: [] })).toMatchObject({ ok: true, fresh: 0 })
+  expect(await store.keys.find(other.keys[0]!.id)).toMatchObject({ session_id: 's-9' })
+})
+
 test('a key is found as it came, and none that never came', async () => {
   const journal = await createTestJournal()
   const { taken } = await journal.ship(store, [intent('s-4', 'o-1', randomBytes(9))])
