@@ -70,7 +70,21 @@ describe('leaves that somebody changed in the database fail no figure', () => {
       bytes_in bytes_out truncated name detail source event approval_id requester approvers count revision by approve reason
       config_digest bundles vkey also before`.split(/\s+/)
     const shapes: unknown[] = [
-      ...[null, true, -1, 1.5, 1e300, '', 'x', [], {}, [1], ['x'], [[]], [null], [{}], { a: 1 }],
+      null,
+      true,
+      -1,
+      1.5,
+      1e300,
+      '',
+      'x',
+      [],
+      {},
+      [1],
+      ['x'],
+      [[]],
+      [null],
+      [{}],
+      { a: 1 },
       { effect: 'allow', rules: 'x', keys: 1.5, approvals: {}, held: 'yes', connections: 3 },
       { effect: 'deny', rules: { a: 1 }, keys: 1e300, held: [], connections: {}, id: [] },
       [{ direction: 1, limit_bytes: 'many', name: [], git_revision: {} }],
@@ -91,7 +105,11 @@ describe('leaves that somebody changed in the database fail no figure', () => {
       shapes.flatMap((detail) =>
         KINDS.map(() =>
           JSON.stringify({
-            ...{ name, detail, result: 'unknown', approval_id: 'a', event: 'voted' },
+            name,
+            detail,
+            result: 'unknown',
+            approval_id: 'a',
+            event: 'voted',
             decision: { effect: 'allow', rules: detail },
           }),
         ),

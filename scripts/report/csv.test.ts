@@ -1,4 +1,4 @@
-import fc from 'fast-check'
+import * as fc from 'fast-check'
 import { expect, test } from 'vitest'
 import type { Figure } from '../../pdp/store/report/figure.ts'
 import { csv, reportFiles } from './csv.ts'
@@ -44,8 +44,28 @@ function read(text: string): string[][] {
   return lines
 }
 
+const CHARACTERS = [
+  '=',
+  '+',
+  '-',
+  '@',
+  "'",
+  ',',
+  ';',
+  '"',
+  '\t',
+  '\r',
+  '\n',
+  ' ',
+  '1',
+  'a',
+  '＝',
+  '\u200b',
+  '\ufeff',
+]
+
 test('whatever others wrote, a row stays a row and a text a text', () => {
-  const texts = fc.array(fc.string({ unit: fc.constantFrom(...`=+-@',;"\t\r\n 1a＝\u200b\ufeff`) }))
+  const texts = fc.array(fc.string({ unit: fc.constantFrom(...CHARACTERS) }))
   fc.assert(
     fc.property(texts, (all) => {
       const [head, ...lines] = read(csv(figure('text', all)))
@@ -56,7 +76,7 @@ test('whatever others wrote, a row stays a row and a text a text', () => {
       expect(lines.map(([, n]) => n)).toEqual(all.map((_, at) => String(at)))
       for (const [field = ''] of lines) {
         expect(field).not.toMatch(/^[=+\-@\t\r\n＝＋－＠]/)
-        expect(field.replaceAll(/[\s\u200b\ufeff]/g, '')).not.toMatch(/^[=+\-@＝＋－＠]/)
+        expect(field.replaceAll(/[\s\u200b]/g, '')).not.toMatch(/^[=+\-@＝＋－＠]/)
       }
     }),
   )
@@ -87,8 +107,14 @@ test('a file says of which time and log the others are, and which are not whole'
   const [head, ...lines] = read(reportFiles(exampleReport('agent')).get('figures.csv') ?? '')
   expect(head?.slice(0, 4)).toEqual(['figure', 'title', 'rows', 'truncated'])
   expect(lines.find(([name]) => name === 'denials')).toEqual([
-    ...['denials', 'Title of denials', '2', 'true'],
-    ...['2026-11-01T00:00:00.000Z', '2026-12-01T00:00:00.000Z', '1234', '2026-12-02T00:00:00.000Z'],
+    'denials',
+    'Title of denials',
+    '2',
+    'true',
+    '2026-11-01T00:00:00.000Z',
+    '2026-12-01T00:00:00.000Z',
+    '1234',
+    '2026-12-02T00:00:00.000Z',
   ])
   expect(lines.filter(([, , , truncated]) => truncated === 'true')).toHaveLength(1)
 })
