@@ -26,7 +26,6 @@ function lineOf(text = '', members?: string, exactly = true): Record<string, unk
     return {}
   }
 }
-
 function bytes(text: unknown, coding: 'base64' | 'hex', size?: number): Buffer | undefined {
   const read = Buffer.from(typeof text === 'string' ? text : '', coding)
   return read.toString(coding) === text && (size ?? read.length) === read.length ? read : undefined
@@ -41,7 +40,6 @@ function keyOf(vkey: unknown) {
   const der = Buffer.concat([Buffer.from('302a300506032b6570032100', 'hex'), raw.subarray(1)])
   return { name, id, time, key: createPublicKey({ key: der, format: 'der', type: 'spki' }) }
 }
-
 function noteOf(text: unknown) {
   const form = /^(([^\n]+)\n(0|[1-9]\d*)\n([^\n]+)\n)\n((?:— [^\s+]+ \S+\n)+)$/u
   const [, body = '', origin = '', digits, base64, signed = ''] = form.exec(String(text)) ?? []
@@ -109,13 +107,14 @@ export function verifyAgain(file: Buffer, vkeys: string[], anchors: string[]): V
   }
   const head = lineOf(lines[0], 'checkpoint exported_ms format from origin range size version')
   const { format, version, origin, exported_ms, from, size } = head
-  const final = noteOf(head['checkpoint']) ?? NONE
-  const tree = treeOf(Number(from), hashes(head['range']))
+  const [final, range] = [noteOf(head['checkpoint']) ?? NONE, hashes(head['range'])]
+  const tree = treeOf(Number(from), range)
   const known = format === 'countersign-evidence' && version === 1 && isCount(exported_ms)
   if (!known || !isCount(from) || !isCount(size) || from > size || !tree.fits)
     return { problems: [{ code: 'head', index: undefined }], freshness: 'unproven' }
   if (final.size !== size || !isSigned(final, keys, origin)) say('signature')
-  const [held, base] = [anchors.map(noteOf), tree.root()]
+  const held = anchors.flatMap((anchor) => noteOf(anchor) ?? [])
+  const [base, ends] = [tree.root(), new Set<unknown>([from, size])]
   const [wanted, found] = [new Map<unknown, { key: unknown; at: number }>(), new Set<unknown>()]
   const [roots, journals] = [new Map([[from, base]]), new Map<string, number>()]
   const [between, proofs, misfits]: [Note[], Record<string, unknown>[], number[]] = [[], [], []]
@@ -133,15 +132,14 @@ export function verifyAgain(file: Buffer, vkeys: string[], anchors: string[]): V
     if (index >= end) say('inserted', index)
     next = index + 1
     tree.append(hash)
-    if (held.some((anchor) => anchor?.size === next)) roots.set(next, tree.root())
+    if (held.some((anchor) => anchor.size === next)) roots.set(next, tree.root())
     const leaf = lineOf(text, undefined, false)
     const { pep, epoch, seq } = object(leaf['source'])
     const content = object(leaf['content'])
     for (const digest of [content['sealed'], ...list(content['blocks'])])
       wanted.set(digest, { key: content['key'], at: index })
-    const at_ms = leaf['logged_ms']
-    if (leaf['v'] !== 1 || typeof at_ms !== 'number' || Math.abs(at_ms) > 8.64e15)
-      say('leaf', index)
+    const at_ms = typeof leaf['logged_ms'] === 'number' ? Math.abs(leaf['logged_ms']) : Infinity
+    if (leaf['v'] !== 1 || at_ms > 8.64e15) say('leaf', index)
     const named = [leaf['vkey'], leaf['before'], ...list(leaf['also'])]
     if (leaf['kind'] === 'key') keys.push(...named.map(keyOf))
     const journal = JSON.stringify([pep, epoch])
@@ -174,14 +172,11 @@ export function verifyAgain(file: Buffer, vkeys: string[], anchors: string[]): V
   while (next < size) say('dropped', next++)
   compare(final)
   misfits.forEach((at) => say('root', at))
-  for (const [digest, { key, at }] of wanted)
-    if (found.has(key) && !found.has(digest)) say('missing', at)
+  wanted.forEach(({ key, at }, one) => found.has(key) && !found.has(one) && say('missing', at))
   between.forEach((note) => isSigned(note, keys, origin) || say('signature', note.size))
   for (const anchor of held) {
-    const leads = proofs.filter(({ to }) => to === from || to === size)
-    const proof = leads.findLast((one) => one['from'] === anchor?.size)
+    const proof = proofs.findLast((one) => one['from'] === anchor.size && ends.has(one['to']))
     const [n, end] = proof?.['to'] === from ? [from, base] : [size, final.root]
-    if (!anchor) continue
     if (!isSigned(anchor, keys, origin)) say('anchor')
     else if (anchor.size > size) say('rolled back', anchor.size)
     else if (anchor.size >= from || proof) {
@@ -190,7 +185,7 @@ export function verifyAgain(file: Buffer, vkeys: string[], anchors: string[]): V
       else say('fork', anchor.size)
     }
   }
-  if (!held.every(Boolean) && verdict.freshness !== 'proven') say('anchor')
+  if (held.length < anchors.length && verdict.freshness !== 'proven') say('anchor')
   return verdict
 }
 
