@@ -19,6 +19,8 @@ export type CheckpointerOptions = {
   readonly folder: string
   /** Names this process in the leaves that it appends. */
   readonly pdp?: string
+  /** Told of each new checkpoint: the log has grown. Must not throw. */
+  readonly onSigned?: (checkpoint: SignedCheckpoint) => void
   readonly log: Log
   readonly metrics?: CheckpointMetrics
   readonly now?: () => number
@@ -199,6 +201,7 @@ export function createCheckpointer(options: CheckpointerOptions): Checkpointer {
     signed = checkpoint
     metrics?.signed_size.set(checkpoint.size)
     for (const anchor of anchors) anchor.offer(checkpoint)
+    options.onSigned?.(checkpoint)
   }
 
   let busy = false

@@ -69,6 +69,9 @@ export function createEvidence(options: EvidenceOptions): Evidence {
   const { store, policy, name, metrics, log, now, wrapper, unwrapper, mask } = options
   const vault = createApprovalVault(wrapper, unwrapper)
   const reader = createReader(store.keys, unwrapper)
+  const sinks = new Map(
+    options.sinks.map((target) => [target.name, openSink(target, options, metrics.sinks)]),
+  )
   const checkpoints = createCheckpointer({
     store: store.log,
     signers: options.signers,
@@ -76,13 +79,14 @@ export function createEvidence(options: EvidenceOptions): Evidence {
     anchors: options.anchors,
     folder: options.folder,
     pdp: name,
+    // Also of what this service itself says, and at the start of what was left.
+    onSigned({ size }) {
+      for (const sink of sinks.values()) sink.wake(size)
+    },
     log,
     metrics,
     now,
   })
-  const sinks = new Map(
-    options.sinks.map((target) => [target.name, openSink(target, options, metrics.sinks)]),
-  )
   const label = createLabels(reader, store.sessions, log)
   return {
     vault,
