@@ -43,6 +43,9 @@ const stepsWith = (mask: ViewMask | undefined, master = testMaster) =>
   createSteps({ store, reader: testReader(store, master), vault, mask })
 
 let sessions = 0
+let operations = 0
+/** An id without those digits of the number that tests look for. */
+const newOperation = () => `operation-${(operations += 1)}`
 
 /** A session whose journal holds these, and its steps. */
 async function session(
@@ -103,7 +106,7 @@ const piecesOf = (step: ShownStep | undefined) => (step as Body | undefined)?.re
 
 describe('shown masked', () => {
   test('a short answer is shown before its outcome, with the end of a value that a chunk begins', async () => {
-    const operation = randomUUID()
+    const operation = newOperation()
     const part = (
       direction: ChunkRecord['direction'],
       offset: number,
@@ -146,7 +149,7 @@ describe('shown masked', () => {
   })
 
   test('a value that is split over chunks is masked as one, and nothing of it is shown elsewhere', async () => {
-    const operation = randomUUID()
+    const operation = newOperation()
     const { id, steps } = await session((about) => [
       intent(about.session_id, operation, `asks for ${SSN}`),
       chunk(about, operation, 'delivered', 0, 'it is 078-05'),
@@ -185,7 +188,7 @@ describe('shown masked', () => {
   })
 
   test('a body of which a part is gone or altered is not shown, whole or in part', async () => {
-    const operation = randomUUID()
+    const operation = newOperation()
     const { id, steps } = await session((about) => [
       intent(about.session_id, operation, 'asks'),
       chunk(about, operation, 'delivered', 0, 'it is 078-05'),
@@ -202,7 +205,7 @@ describe('shown masked', () => {
   })
 
   test('a body whose parts do not join is not shown', async () => {
-    const operation = randomUUID()
+    const operation = newOperation()
     const { id, steps } = await session((about) => [
       intent(about.session_id, operation, 'asks'),
       chunk(about, operation, 'delivered', 0, 'it is 078-05'),
@@ -214,9 +217,9 @@ describe('shown masked', () => {
   })
 
   test('a body of which nobody knows what policy masks in it is not shown', async () => {
-    const operation = randomUUID()
+    const operation = newOperation()
     const { id, steps } = await session((about) => [
-      intent(about.session_id, randomUUID(), 'another operation'),
+      intent(about.session_id, newOperation(), 'another operation'),
       chunk(about, operation, 'delivered', 0, 'Jane'),
     ])
     const shown = await stepsWith(masking).show(id, await steps(), false)
@@ -235,7 +238,7 @@ describe('shown masked', () => {
       },
     ],
   ])('nothing is when %s', async (_, mask) => {
-    const operation = randomUUID()
+    const operation = newOperation()
     const { id, steps } = await session((about) => [
       intent(about.session_id, operation, `asks for ${SSN}`),
       chunk(about, operation, 'delivered', 0, SSN),
@@ -254,7 +257,7 @@ describe('shown masked', () => {
 })
 
 test('shown raw, each part is as it was', async () => {
-  const operation = randomUUID()
+  const operation = newOperation()
   const { id, steps } = await session((about) => [
     intent(about.session_id, operation, SSN),
     chunk(about, operation, 'delivered', 0, 'it is 078-05'),
@@ -266,7 +269,7 @@ test('shown raw, each part is as it was', async () => {
 })
 
 test('what cannot be opened says why, and its leaf is shown all the same', async () => {
-  const { id, steps } = await session((about) => [intent(about.session_id, randomUUID(), SSN)])
+  const { id, steps } = await session((about) => [intent(about.session_id, newOperation(), SSN)])
   const [strange] = await stepsWith(masking, otherMaster).show(id, await steps(), true)
   expect(strange).toMatchObject({
     leaf: { kind: 'intent', session_id: id },
@@ -282,7 +285,7 @@ test('what cannot be opened says why, and its leaf is shown all the same', async
 })
 
 test('what an approval asked for is shown raw alone', async () => {
-  const { id, steps } = await session((about) => [intent(about.session_id, randomUUID(), 'x')])
+  const { id, steps } = await session((about) => [intent(about.session_id, newOperation(), 'x')])
   const action: CanonicalAction = {
     type: 'http.request',
     connection: 'claude',
