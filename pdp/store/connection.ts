@@ -5,7 +5,12 @@ import { storeError } from './errors.ts'
 import { patientSocket } from './socket.ts'
 
 /** The service's connections: `db` for what drizzle has words for, `sql` for the rest. */
-export type Connection = { readonly sql: Sql; readonly db: PostgresJsDatabase }
+export type Connection = {
+  readonly sql: Sql
+  readonly db: PostgresJsDatabase
+  /** As `db`, for statements that come again and again with the same text: the server reads each but once. */
+  readonly repeating: PostgresJsDatabase
+}
 
 /** What goes through a transaction: all of it is kept, or nothing. */
 export type Transaction = Parameters<Parameters<PostgresJsDatabase['transaction']>[0]>[0]
@@ -49,7 +54,22 @@ export function connect(
       synchronous_commit: 'on',
     },
   })
-  return { sql, db: drizzle(sql) }
+  return { sql, db: drizzle(sql), repeating: drizzle(preparing(sql)) }
+}
+
+/** drizzle asks for statements without a name, each of which is read and planned anew and takes two round trips. */
+function preparing(sql: Sql): Sql {
+  const unsafe: Sql['unsafe'] = (text, parameters) =>
+    sql.unsafe(text, parameters, { prepare: true })
+  return new Proxy(sql, {
+    get: (_, name) =>
+      name === 'unsafe'
+        ? unsafe
+        : name === 'begin'
+          ? (work: (transaction: Sql) => Promise<unknown>) =>
+              sql.begin((transaction) => work(preparing(transaction as unknown as Sql)))
+          : (Reflect.get(sql, name) as unknown),
+  })
 }
 
 export function createUse(current: () => Connection): Use {

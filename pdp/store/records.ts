@@ -16,7 +16,8 @@ export function createRecordStore(use: Use, appendLeaves: AppendLeaves): RecordS
   return {
     append: (batch) =>
       use(
-        ({ db }) => db.transaction((transaction) => append(transaction, appendLeaves, batch)),
+        ({ repeating }) =>
+          repeating.transaction((transaction) => append(transaction, appendLeaves, batch)),
         APPEND_DEADLINE_MS,
       ),
     alarms: () =>

@@ -27,6 +27,8 @@ export type Masking = {
   readonly altering: ReadonlySet<string>
   /** Masks a whole text; one that came before is not looked through again. */
   readonly whole: (text: string, place?: Place) => MaskedText
+  /** Whether nothing in a line is altered; one that came before is not looked through again. */
+  readonly clean: (line: string) => boolean
   /** The same of texts that are parts of one. */
   readonly several: (texts: readonly string[]) => MaskedTexts
 }
@@ -62,6 +64,9 @@ function wholeText(mask: Mask, text: string): MaskedText {
   return { out: out === text ? undefined : out, counts: masker.counts }
 }
 
+/** Most bytes of lines that are remembered: headers of answers, most of which are the same again and again. */
+const LINE_BYTES = 2 * 1024 * 1024
+
 /** Most compiled masks that are kept; the oldest goes. */
 const MAX_KEPT = 256
 
@@ -76,6 +81,7 @@ export function createMasks(secret: Uint8Array): Masks {
     ({ outs }) => outs.reduce((sum, out) => sum + 2 * out.length + 32, 128),
     CACHE_BYTES,
   )
+  const lines = new ContentCache<boolean>(() => 0, LINE_BYTES)
   let compiled = 0
   // Whoever has the secret and the session has the key: every instance, as long as the session lasts.
   const tokensOf = (session: string) =>
@@ -97,10 +103,13 @@ export function createMasks(secret: Uint8Array): Masks {
     })
     const purpose = String((compiled += 1))
     const make = (text: string): MaskedText => wholeText(mask, text)
+    const isClean = (line: string): boolean =>
+      !Object.keys(make(line).counts).some((name) => altering.has(name))
     return {
       mask,
       whole: (text, place) =>
         text.length < WORTH_KEEPING ? make(text) : texts.of(text, purpose, make, place),
+      clean: (line) => lines.of(line, purpose, isClean),
       several: (parts) => joined.of(JSON.stringify(parts), purpose, () => maskSeveral(mask, parts)),
       ruled: rules.length > 0,
       fields: rules.some((rule) => !rule.observe && (rule.fields?.length ?? 0) > 0),

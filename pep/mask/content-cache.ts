@@ -1,7 +1,7 @@
 import { hash } from 'node:crypto'
 
-/** Shorter texts are their own key. */
-const OWN_KEY = 64
+/** Shorter texts are their own key: none is as long as a hash in base64, so none is taken for one. */
+const OWN_KEY = 44
 
 /** Where a text stands in a parsed document. */
 export type Place = { readonly parent: object; readonly key: string | number }

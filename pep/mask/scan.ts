@@ -112,6 +112,7 @@ export class Scanner {
   isClean(text: string): boolean {
     return this.#guarded(() => {
       this.reset('')
+      loadUnits(text)
       return this.#nextTrigger(text, 0, true) >= text.length && this.#hotEnd === 0
     })
   }

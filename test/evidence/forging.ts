@@ -60,10 +60,10 @@ export async function becomeSuperuser(url: string): Promise<Superuser> {
   const sql = postgres(url, { max: 1, onnotice: () => undefined })
   const db = drizzle(sql)
   const log = createLog(
-    (work) => work({ sql, db }),
+    (work) => work({ sql, db, repeating: db }),
     () => Promise.reject(new Error('nothing is appended')),
   )
-  const keys = createKeyStore((work) => work({ sql, db }))
+  const keys = createKeyStore((work) => work({ sql, db, repeating: db }))
   const rows = await readRows(sql)
   return {
     rows,

@@ -13,7 +13,7 @@ export function maskBody(
 ): Result<Uint8Array, Refusal> {
   const refuse = (what: string): Result<never, Refusal> =>
     err({ code: 'obligation_unsupported', message: `policy masks this request, but ${what}` })
-  if (masks(masking, targetText(view))) return refuse('the value stands in its path or query')
+  if (!masking.clean(targetText(view))) return refuse('the value stands in its path or query')
   if (body.length === 0) return ok(body)
   if (view.content_type === 'application/x-www-form-urlencoded')
     return refuse('a form cannot be masked')
@@ -31,13 +31,6 @@ export function maskBody(
 
 const targetText = ({ segments, query }: HttpView): string =>
   [...segments, ...Object.entries(query).flatMap(([name, values]) => [name, ...values])].join('\n')
-
-function masks(masking: Masking, text: string): boolean {
-  const masker = masking.mask.text()
-  masker.push(text)
-  masker.end()
-  return altered(masker.counts, masking)
-}
 
 /** Whether something was found that is altered, and not only counted. */
 function altered(counts: Counts, { altering }: Masking): boolean {
