@@ -517,6 +517,15 @@ describe('replies that are not as they should be', () => {
     expect(ended).toBe(true)
   })
 
+  test('more blocks at once than anybody sends cut the reply', async () => {
+    const more = Array.from({ length: 40 }, (_, at) =>
+      blockStart(1 + at, { type: 'text', text: '' }),
+    )
+    const { out, outcomes } = await play(replyParts(), [open, ...more])
+    expect(outcomes).toEqual([{ result: 'cut', reason: 'too many blocks are open at once' }])
+    expect(out.toString()).not.toContain('ann@')
+  })
+
   test('an event that never ends cuts the reply', async () => {
     const endless = Buffer.alloc(17 * 1024 * 1024, 'x')
     const { outcomes } = await play(replyParts(), [open, Buffer.from('data: '), endless])

@@ -16,6 +16,9 @@ import {
 /** Longest event that is read, bytes. Results of server tools come in one event. */
 const MAX_EVENT_BYTES = 16 * 1024 * 1024
 
+/** Most blocks that are open at once; each holds scanners. The API sends one after the other. */
+const MAX_OPEN = 32
+
 export type StreamParts = ReplyParts & {
   /** Sends bytes to the client, in order; resolves when more may follow. */
   readonly write: (bytes: Buffer) => Promise<void>
@@ -143,6 +146,7 @@ export function createReplyStream(parts: StreamParts): ReplyStream {
   async function blockStart(event: JsonObject, frame: SseFrame): Promise<void> {
     const index = event['index']
     if (index !== next) throw new ReplyCut('a block is out of order')
+    if (open.size === MAX_OPEN) throw new ReplyCut('too many blocks are open at once')
     // Nothing begins inside a tool call, so one that is open is the last that began: the others need no look.
     if (open.get(next - 1)?.held) throw new ReplyCut('a block began inside a tool call')
     const { block, out } = openBlock(parts, index, event, frame, waiting)
