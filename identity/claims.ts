@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto'
+import { hash } from 'node:crypto'
 import type { JWTPayload } from 'jose'
 import type { Subject } from '../pdp/contract/request.ts'
 import type { IssuerConfig } from './issuer.ts'
@@ -8,7 +8,7 @@ export type Identity = {
   readonly subject: Subject
   /** What tells one login of the subject from another. */
   readonly token_session: string
-  /** Derived from issuer, subject and token session; what a client says has no part in it. base64url. */
+  /** Derived from issuer, subject and token session; what a client says has no part in it. Hex: it is typed in commands, and begins none of their options. */
   readonly session_id: string
   /** When the token expires, milliseconds since the epoch. */
   readonly expires_ms: number
@@ -50,7 +50,7 @@ export function identityOf(
   }
 }
 
-const digest = (text: string): string => createHash('sha256').update(text).digest('base64url')
+const digest = (text: string): string => hash('sha256', text)
 
 function sessionOf(payload: JWTPayload, issuer: IssuerConfig): string | undefined {
   const names = issuer.claims.session === undefined ? ['sid', 'jti'] : [issuer.claims.session]

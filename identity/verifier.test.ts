@@ -66,6 +66,7 @@ describe('a good token', () => {
       return result.ok ? result.value.session_id : ''
     }
     const first = await session({})
+    expect(first).toMatch(/^[0-9a-f]{64}$/)
     expect(await session({ extra: 1 })).toBe(first)
     expect(await session({ jti: 'login-2' })).not.toBe(first)
     expect(await session({ sub: 'agent-2' })).not.toBe(first)

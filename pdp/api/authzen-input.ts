@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto'
+import { hash } from 'node:crypto'
 import { z } from 'zod'
 import type { Revision } from '../contract/brand.ts'
 import type { DecisionRequest } from '../contract/request.ts'
@@ -45,9 +45,7 @@ export function toDecisionRequest(
   // Approvals are bound to what an enforcement point showed; a digest of the caller's own is none of that.
   const { action_digest: _, ...context } = asked.context ?? {}
   const { time_ms } = context
-  const session = createHash('sha256')
-    .update(JSON.stringify([asked.subject.type, asked.subject.id]))
-    .digest('base64url')
+  const session = hash('sha256', JSON.stringify([asked.subject.type, asked.subject.id]))
   // The contract's shape where policy and approvals need it; properties are the caller's own.
   return ok({
     subject: {

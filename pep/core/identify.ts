@@ -53,7 +53,8 @@ function credentialOf(raw: readonly string[]): Result<string, Refusal> {
 function labelOf(incoming: IncomingMessage, names: readonly string[]): string | undefined {
   for (const name of names) {
     const value = incoming.headers[name]
-    if (typeof value === 'string' && /^[\w.:-]{1,128}$/.test(value)) return value
+    // One that begins with a dash would be an option where it is typed.
+    if (typeof value === 'string' && /^[\w.:][\w.:-]{0,127}$/.test(value)) return value
   }
   return undefined
 }
