@@ -7,6 +7,8 @@ export default defineConfig({
     env: { COUNTERSIGN_KILLS: process.env['COUNTERSIGN_KILLS'] ?? '50' },
     testTimeout: 300_000,
     hookTimeout: 60_000,
+    // Of a disk or a database that stalls for a while nothing is to be learned.
+    expect: { poll: { timeout: 10_000 } },
     pool: 'forks',
     maxWorkers: 1,
   },

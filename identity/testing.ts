@@ -1,6 +1,6 @@
 import { createServer, type Server } from 'node:http'
-import type { AddressInfo } from 'node:net'
 import { type CryptoKey, exportJWK, generateKeyPair, type JWTPayload, SignJWT } from 'jose'
+import { keptPort } from '../server/testing-port.ts'
 
 /** An issuer on loopback for tests: real discovery, real keys, real signatures. */
 export type TestIssuer = {
@@ -25,7 +25,8 @@ type Signing = {
   readonly privateKey: CryptoKey
 }
 
-export async function startIssuer(port = 0): Promise<TestIssuer> {
+export async function startIssuer(kept?: number): Promise<TestIssuer> {
+  const port = kept ?? (await keptPort())
   let fetched = 0
   let keys = 0
   let url = ''
@@ -50,7 +51,7 @@ export async function startIssuer(port = 0): Promise<TestIssuer> {
     } else response.writeHead(404).end()
   })
   await listening(server, port)
-  url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
+  url = `http://127.0.0.1:${port}`
   return {
     url,
     fetched: () => fetched,
@@ -80,8 +81,8 @@ export async function startIssuer(port = 0): Promise<TestIssuer> {
 }
 
 const listening = (server: Server, port: number): Promise<void> =>
-  new Promise((resolve) => {
-    server.listen(port, '127.0.0.1', () => resolve())
+  new Promise((resolve, reject) => {
+    server.once('error', reject).listen(port, '127.0.0.1', resolve)
   })
 
 const closing = (server: Server): Promise<void> =>

@@ -229,7 +229,10 @@ const listening = (server: Server): Promise<number> =>
     server.listen(0, '127.0.0.1', () => resolve((server.address() as AddressInfo).port))
   })
 
-/** Sends bytes on a raw socket; resolves with all that comes back until the other side is done, or `wait_ms`. */
+/**
+ * Sends bytes on a raw socket; resolves with all that comes back until the other side is done, or says nothing for
+ * `wait_ms`. Until its first byte it has as long as a busy machine may need.
+ */
 export function rawRequest(port: number, bytes: string | Buffer, wait_ms = 1000): Promise<string> {
   return new Promise((resolve) => {
     const socket = connect(port, '127.0.0.1')
@@ -239,8 +242,12 @@ export function rawRequest(port: number, bytes: string | Buffer, wait_ms = 1000)
       socket.destroy()
       resolve(Buffer.concat(chunks).toString('latin1'))
     }
-    const timer = setTimeout(done, wait_ms)
-    socket.on('data', (chunk: Buffer) => chunks.push(chunk))
+    let timer = setTimeout(done, 10_000)
+    socket.on('data', (chunk: Buffer) => {
+      chunks.push(chunk)
+      clearTimeout(timer)
+      timer = setTimeout(done, wait_ms)
+    })
     socket.on('error', done)
     socket.on('end', done)
     socket.on('close', done)

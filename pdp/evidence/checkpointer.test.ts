@@ -88,9 +88,9 @@ describe('what the head says is signed', () => {
     const store = createMemoryStore()
     const { offered } = started(store, { every_ms: 5 })
     await grow(store)
-    await vi.waitFor(() => expect(offered.at(-1)?.size).toBe(4))
+    await vi.waitFor(() => expect(offered.at(-1)?.size).toBe(4), { timeout: 10_000 })
     await grow(store)
-    await vi.waitFor(() => expect(offered.at(-1)?.size).toBe(7))
+    await vi.waitFor(() => expect(offered.at(-1)?.size).toBe(7), { timeout: 10_000 })
   })
 
   test('every checkpoint extends the one before, also over restarts and borders of stored subtrees', async () => {

@@ -5,6 +5,7 @@ import postgres from 'postgres'
 import { afterEach, describe, expect, test } from 'vitest'
 import { openStore } from './open.ts'
 import type { Store } from './store.ts'
+import { keptPort } from '../../server/testing-port.ts'
 import { openTestDatabase, openTestStore } from './testing.ts'
 
 const cleanups: (() => Promise<void> | void)[] = []
@@ -35,11 +36,12 @@ async function openDoor(url: string) {
     upstream.on('close', () => client.destroy())
     client.pipe(upstream).pipe(client)
   })
-  const listen = (port: number) =>
-    new Promise<number>((resolve) => {
-      server.listen(port, '127.0.0.1', () => resolve((server.address() as { port: number }).port))
+  const port = await keptPort()
+  const up = () =>
+    new Promise<void>((resolve, reject) => {
+      server.once('error', reject).listen(port, '127.0.0.1', resolve)
     })
-  const port = await listen(0)
+  await up()
   const cut = () => {
     for (const socket of sockets) socket.destroy()
     sockets.clear()
@@ -54,7 +56,7 @@ async function openDoor(url: string) {
     hanging = true
     cut()
   }
-  return { url: target.href, down, up: () => listen(port), hang }
+  return { url: target.href, down, up, hang }
 }
 
 describe('a store on a server of its own', () => {

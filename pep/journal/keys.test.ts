@@ -9,7 +9,7 @@ import { createMemoryStore, intent, openSmall, outcome, withFolder } from './tes
 import type { Logged } from './testing.ts'
 
 const fast = { linger_ms: 0, retry_ms: 1, max_retry_ms: 5 }
-const soon = () => AbortSignal.timeout(10_000)
+const soon = () => AbortSignal.timeout(60_000)
 const keyFiles = (folder: string): Promise<string[]> => readdir(join(folder, 'keys'))
 
 function inSession(session: number) {

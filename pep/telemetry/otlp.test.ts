@@ -1,5 +1,3 @@
-import { createServer } from 'node:net'
-import type { AddressInfo } from 'node:net'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { createPep } from '../pep.ts'
 import { parsePepConfig } from '../config.ts'
@@ -115,17 +113,11 @@ describe('requests go on as without it, and closing is not held up, when the col
     await it.close()
     bench = undefined
     expect(performance.now() - before).toBeLessThan(5000)
-    expect(await counted(it, 'dropped')).toBe(20)
+    expect(await counted(it, 'dropped')).toBe(40 - collector.spans.length)
   })
 
   test('is down', async () => {
-    const free = createServer()
-    await new Promise<void>((done) => {
-      free.listen(0, '127.0.0.1', done)
-    })
-    const { port } = free.address() as AddressInfo
-    await new Promise((done) => free.close(done))
-    const it = await start(`http://127.0.0.1:${port}`)
+    const it = await start('http://127.0.0.1:1')
     for (let n = 0; n < 5; n += 1) expect((await get(it)).status).toBe(200)
     const before = performance.now()
     await it.close()

@@ -76,13 +76,13 @@ test('all pages are played, masked unless asked otherwise', async () => {
   expect(out).toContain(`#${all.at(-1)?.index}`)
   expect(asked).toHaveLength(Math.ceil(all.length / PAGE))
   expect(asked.every((one) => one.startsWith('GET'))).toBe(true)
-}, 60_000)
+}, 120_000)
 
 test('--json gives each step as it was answered', async () => {
   const { out } = await replay('--json')
   const lines = out.trimEnd().split('\n')
   expect(lines.map((line) => JSON.parse(line) as unknown)).toEqual(JSON.parse(JSON.stringify(all)))
-}, 60_000)
+}, 120_000)
 
 test('--html writes a page that only its owner may read, and says how it is masked', async () => {
   const file = join(folder, 'session.html')
@@ -93,7 +93,7 @@ test('--html writes a page that only its owner may read, and says how it is mask
   const html = await readFile(file, 'utf8')
   expect(html).toContain("default-src 'none'")
   expect(html).not.toMatch(/\bsrc=|href="http/)
-}, 60_000)
+}, 120_000)
 
 test('--as gives one step: a command, or JSON', async () => {
   const curl = await replay('--as', 'curl', '--operation', 'op-3', '--gateway', 'http://gw:1')
@@ -108,7 +108,7 @@ test('--as gives one step: a command, or JSON', async () => {
   expect((await replay('--as', 'curl')).code).toBe(2)
   expect((await replay('--as', 'curl', '--step-index', 'x')).code).toBe(2)
   expect((await replay('--as', 'curl', '--step-index', '1')).err).toContain('no step 1')
-}, 60_000)
+}, 120_000)
 
 test('raw bodies need a reason, which goes on record before anything is read', async () => {
   expect((await replay('--raw')).code).toBe(2)
@@ -118,7 +118,7 @@ test('raw bodies need a reason, which goes on record before anything is read', a
   const { out } = await replay('--raw', '--reason', 'incident 12', '--speed', '0')
   expect(out).toContain('raw, without masks')
   expect(asked[0]).toBe(`POST /v1/sessions/${SESSION}/unmask`)
-}, 60_000)
+}, 120_000)
 
 test('without the right to it nothing raw is read', async () => {
   grants = false
@@ -126,11 +126,11 @@ test('without the right to it nothing raw is read', async () => {
   expect({ code, out }).toEqual({ code: 3, out: '' })
   expect(err).toContain('policy does not let you')
   expect(asked).toHaveLength(1)
-}, 60_000)
+}, 120_000)
 
 test('a service that gives the same page again ends it, and not as if all were told', async () => {
   repeats = true
   const { code, err } = await replay('--json')
   expect(code).toBe(1)
   expect(err).toContain('the same page again')
-}, 60_000)
+}, 120_000)

@@ -6,6 +6,7 @@ import { decodeJwt, decodeProtectedHeader, importJWK, SignJWT } from 'jose'
 import * as client from 'openid-client'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest'
 import { createVerifier } from '../../identity/verifier.ts'
+import { keptPort } from '../../server/testing-port.ts'
 import { AGENT_RESOURCE, APPROVALS_RESOURCE, CLI_CLIENT } from './issuer-provider.ts'
 import { type DevIssuer, startDevIssuer } from './issuer.ts'
 import { createBrowser, signIn } from './sign-in-by-fetch.ts'
@@ -17,9 +18,9 @@ const logged: string[] = []
 const log = (_: string, event: string): void => void logged.push(event)
 const printed = [vi.spyOn(console, 'info'), vi.spyOn(console, 'warn'), vi.spyOn(console, 'log')]
 
-const start = (): Promise<DevIssuer> =>
+const start = async (): Promise<DevIssuer> =>
   startDevIssuer({
-    address: { host: '127.0.0.1', port: 0 },
+    address: { host: '127.0.0.1', port: await keptPort() },
     folder,
     development: true,
     log,

@@ -132,7 +132,8 @@ test(
     })
     for (const body of [text, json]) {
       let longest = 0
-      let last = performance.now()
+      const began = performance.now()
+      let last = began
       const watch = setInterval(() => {
         longest = Math.max(longest, performance.now() - last)
         last = performance.now()
@@ -140,7 +141,7 @@ test(
       const out = await maskedBody(chunkOf(Buffer.from(body)))
       clearInterval(watch)
       expect(out.includes('ada@')).toBe(false)
-      expect(longest).toBeLessThan(2000)
+      expect(longest).toBeLessThan((last - began) / 2)
     }
   },
   LOADED,

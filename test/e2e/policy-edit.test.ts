@@ -122,8 +122,9 @@ test('an edit goes live, a broken one does not, and no request notices the chang
   expect((await health()).revision).toBe(second)
 
   await writeFile(decision, `${whole}\n# fixed\n`)
-  await revisionAfter(second)
+  const { revision: third } = await revisionAfter(second)
   expect((await health()).bundles[0].problem).toBeUndefined()
+  await expect.poll(() => flowing.verdicts.has(third), { timeout: 20_000 }).toBe(true)
   await flowing.stop()
 
   // Every request was answered by policy, and each policy always said the same.

@@ -1,11 +1,18 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import { keptPort } from '../../server/testing-port.ts'
 import { clear, place, type Place, start, type Started } from './running.ts'
 
 let where: Place
 let pdp: Started
 let pep: Started
+/** Of the decision service, in each of its lives. */
+let port: number
+const onPort: Parameters<typeof place>[0] = (config) => {
+  config.pdp['listen'] = `127.0.0.1:${port}`
+}
 beforeAll(async () => {
-  where = await place()
+  port = await keptPort()
+  where = await place(onPort)
   pdp = await start(where, { args: ['pdp'] })
   pep = await start(where, { args: ['pep', '--pdp', pdp.urls.pdp] })
 })
@@ -36,14 +43,11 @@ test('two processes decide, mask and record as one does', async () => {
 })
 
 test('without its decision service nothing is forwarded, and it goes on once that is back', async () => {
-  const port = new URL(pdp.urls.pdp).port
   await pdp.end('SIGKILL')
   const refused = await call('/customers/customers/c-1')
   expect(refused.status).toBe(503)
   expect(await refused.text()).toContain('pdp_unavailable')
-  const again = await place((config) => {
-    config.pdp['listen'] = `127.0.0.1:${port}`
-  })
+  const again = await place(onPort)
   // The same folder, so the same tokens and keys; another issuer address, so the token of before stays good.
   pdp = await start({ ...again, folder: where.folder }, { args: ['pdp'] })
   await expect

@@ -300,7 +300,7 @@ function changedCheckpoints(roll: Dice, base: Rows): Mutation {
     note(`${origin}.other`, size, root),
     { ...row, note: other.note },
     { ...row, note: row.note.slice(0, -20) },
-    { ...row, note: row.note.replace(/[A-Za-z0-9]{4}==?\n|[A-Za-z0-9+/]{3}\n$/, 'AAAA\n') },
+    { ...row, note: row.note.replace(/[A-Za-z0-9+/]{4}=\n/, 'AAAA\n') },
   ]
   const forged = pick(roll, ways)
   const checkpoints = base.checkpoints.map((one) => (one === row ? forged : one))

@@ -130,6 +130,8 @@ async function inTables(sql: Sql, texts: readonly string[]): Promise<string[]> {
   return found
 }
 
+const nothing = Buffer.alloc(0)
+
 /** Files below a folder that hold one of these texts. @param skip relative folder that is left out. */
 async function inFiles(folder: string, texts: readonly string[], skip?: string): Promise<string[]> {
   const found: string[] = []
@@ -137,7 +139,12 @@ async function inFiles(folder: string, texts: readonly string[], skip?: string):
     const path = join(entry.parentPath, entry.name)
     const name = relative(folder, path)
     if (!entry.isFile() || (skip !== undefined && name.startsWith(skip))) continue
-    const text = (await readFile(path)).toString('latin1')
+    // One that is gone by now was there only while another was written.
+    const bytes = await readFile(path).catch((error: NodeJS.ErrnoException) => {
+      if (error.code === 'ENOENT') return nothing
+      throw error
+    })
+    const text = bytes.toString('latin1')
     for (const one of texts) if (text.includes(one)) found.push(`${name}: ${one}`)
   }
   return found

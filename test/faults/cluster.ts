@@ -7,6 +7,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { APPROVALS_RESOURCE, CLI_CLIENT } from '../../scripts/dev/issuer-provider.ts'
 import { signIn } from '../../scripts/dev/sign-in-by-fetch.ts'
 import { deviceToken } from '../../scripts/tokens.ts'
+import { keptPort } from '../../server/testing-port.ts'
 import { clear, place, start, type Started } from '../e2e/running.ts'
 
 export const PARTS = ['pep', 'pdp', 'postgres'] as const
@@ -40,7 +41,7 @@ export async function startCluster(): Promise<Cluster> {
     const answer = () => outgoing.setHeader('content-type', 'application/json').end('{"ok":true}')
     incoming.resume().on('end', answer)
   })
-  const [pdp_port, pep_port, issuer_port] = [await freePort(), await freePort(), await freePort()]
+  const [pdp_port, pep_port, issuer_port] = [await keptPort(), await keptPort(), await keptPort()]
   const where = await place((config) => {
     const from = { env: 'CUSTOMERS_API_TOKEN' }
     const credential = { header: 'authorization', prefix: 'Bearer ', from }
@@ -129,8 +130,17 @@ async function killPostgres(data: string): Promise<void> {
   const text = await readFile(join(data, 'postmaster.pid'), 'utf8').catch(() => '')
   const pid = Number(text.split('\n')[0])
   // It may not have come back yet from the last time.
-  if (pid > 1) process.kill(pid, 'SIGKILL')
+  if (pid > 1) kill(pid)
   await sleep(300 + randomInt(700))
+}
+
+function kill(pid: number): void {
+  try {
+    process.kill(pid, 'SIGKILL')
+  } catch (error) {
+    // What the file names is already gone.
+    if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error
+  }
 }
 
 async function listen(answer: (incoming: IncomingMessage, outgoing: ServerResponse) => void) {
@@ -145,11 +155,4 @@ async function listen(answer: (incoming: IncomingMessage, outgoing: ServerRespon
       server.close()
     },
   }
-}
-
-/** One that stays the same over several lives of a process. */
-async function freePort(): Promise<number> {
-  const server = await listen(() => undefined)
-  server.close()
-  return server.port
 }

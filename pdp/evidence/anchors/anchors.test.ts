@@ -71,10 +71,10 @@ describe('every anchor', () => {
       }),
     )
     for (let n = 0; n < 50; n += 1) anchor.offer(await signed(store, 1))
-    await vi.waitFor(() => expect(releases).toHaveLength(1))
+    await vi.waitFor(() => expect(releases).toHaveLength(1), { timeout: 10_000 })
     expect(anchor.status()).toMatchObject({ delivered: 0, waiting: 50 })
     releases[0]!()
-    await vi.waitFor(() => expect(releases).toHaveLength(2))
+    await vi.waitFor(() => expect(releases).toHaveLength(2), { timeout: 10_000 })
     releases[1]!()
     await settled(anchor, 2)
     expect(arrived).toEqual([1, 50])
@@ -100,7 +100,7 @@ describe('every anchor', () => {
       }),
     )
     anchor.offer(await signed(store, 1))
-    await vi.waitFor(() => expect(anchor.status().failed).toBeGreaterThan(1))
+    await vi.waitFor(() => expect(anchor.status().failed).toBeGreaterThan(1), { timeout: 10_000 })
     expect(anchor.status()).toMatchObject({ problem: 'away', waiting: 1, delivered: 0 })
     anchor.offer(await signed(store, 1))
     works = true
@@ -198,7 +198,7 @@ describe('a URL', () => {
       status = answer
       const anchor = kept(urlAnchor({ name: 'url', url, every_ms, log, backoff_ms: 5 }))
       anchor.offer(await signed(createMemoryStore(), 3))
-      await vi.waitFor(() => expect(anchor.status().failed).toBeGreaterThan(1))
+      await vi.waitFor(() => expect(anchor.status().failed).toBeGreaterThan(1), { timeout: 10_000 })
       status = 204
       await settled(anchor, 1)
     },
@@ -270,7 +270,9 @@ describe('a witness', () => {
     await settled(first, 1)
     const second = anchored(backup)
     second.offer(await signed(backup, 1))
-    await vi.waitFor(() => expect(second.status().problem).toContain('rolled_back'))
+    await vi.waitFor(() => expect(second.status().problem).toContain('rolled_back'), {
+      timeout: 10_000,
+    })
     expect(told.map(([level, event]) => [level, event])).toContainEqual([
       'error',
       'evidence.rolled_back',
@@ -288,7 +290,7 @@ describe('a witness', () => {
     await settled(first, 1)
     const second = anchored(backup)
     second.offer(await signed(backup, count))
-    await vi.waitFor(() => expect(second.status().problem).toContain('forked'))
+    await vi.waitFor(() => expect(second.status().problem).toContain('forked'), { timeout: 10_000 })
     expect(told.map(([level, event]) => [level, event])).toContainEqual([
       'error',
       'evidence.forked',
@@ -315,7 +317,7 @@ describe('a witness', () => {
     witness.answer = answer
     const anchor = anchored()
     anchor.offer(await signed(store, 3))
-    await vi.waitFor(() => expect(anchor.status().failed).toBeGreaterThan(0))
+    await vi.waitFor(() => expect(anchor.status().failed).toBeGreaterThan(0), { timeout: 10_000 })
     expect(store.rows.checkpoints.at(-1)?.note).not.toContain('witness')
     expect(anchor.status().delivered).toBe(0)
   })

@@ -208,7 +208,7 @@ describe('a streamed message', () => {
     await send((_request, _body, response) => {
       response.writeHead(200, { 'content-type': 'text/event-stream' })
       response.write(Buffer.concat([start(), text(0, ['hello'])]))
-      setTimeout(() => response.destroy(), 20)
+      setTimeout(() => response.destroy(), 300)
     }).catch(() => undefined)
     await expect.poll(() => gateway?.events).toContain('outcome')
     const span = await toldOne()

@@ -283,10 +283,10 @@ describe('approvals', () => {
   })
 
   test('the client waits until it is approved; the approval is used before the record and forwarding', async () => {
-    setTimeout(() => {
-      bench.pdp.approval = 'approved'
-    }, 50)
-    const response = await call('/x', { method: 'DELETE' })
+    const answered = call('/x', { method: 'DELETE' })
+    await expect.poll(() => bench.events).toContain('decide')
+    bench.pdp.approval = 'approved'
+    const response = await answered
     expect(response.status).toBe(200)
     expect(bench.events).toEqual(['decide', 'decide', 'use', 'intent', 'upstream', 'outcome'])
   })
@@ -442,7 +442,7 @@ describe('masking', () => {
     bench.upstream = async (_, response) => {
       response.writeHead(200, { 'content-type': 'application/json' })
       response.write('{"a":1,')
-      await new Promise((resolve) => setTimeout(resolve, 30))
+      await new Promise((resolve) => setTimeout(resolve, 300))
       response.end('"a":2}')
     }
     await expect(call('/x').then((response) => response.text())).rejects.toThrow()
@@ -543,7 +543,7 @@ describe('limits', () => {
     expect(await codeOf(await call('/x'))).toBe('response_refused')
     bench.upstream = async (_, response) => {
       response.write('x'.repeat(9))
-      await new Promise((resolve) => setTimeout(resolve, 30))
+      await new Promise((resolve) => setTimeout(resolve, 300))
       response.end('x'.repeat(9))
     }
     await expect(call('/x').then((response) => response.text())).rejects.toThrow()
@@ -596,7 +596,7 @@ describe('the record', () => {
     expect(await codeOf(await call('/x'))).toBe('record_unavailable')
     bench.upstream = async (_, response) => {
       response.write('begun')
-      await new Promise((resolve) => setTimeout(resolve, 30))
+      await new Promise((resolve) => setTimeout(resolve, 300))
       response.end('end')
     }
     await expect(call('/x').then((response) => response.text())).rejects.toThrow()

@@ -351,7 +351,7 @@ describe('when one side goes away', () => {
     bench.upstream = async (_, response) => {
       response.writeHead(200, { 'content-type': 'text/plain', ...headers })
       response.write('begun')
-      await pause(30)
+      await pause(300)
       response.socket?.destroy()
     }
     const answer = await rawRequest(bench.port, head(['GET /api/a HTTP/1.1']))
