@@ -161,6 +161,24 @@ test('damage in the middle is named in the log and the record, and what is whole
   })
 })
 
+test('a segment that was being begun when all before it had been shipped and removed is no alarm', async () => {
+  await withFolder(async (folder) => {
+    const first = await openSmall(folder, { segment_bytes: 1 })
+    for (const id of ['a', 'b', 'c']) await first.append(intent(id))
+    const shipper = first.ship(createMemoryStore(), { linger_ms: 0 })
+    expect(await shipper.drained(AbortSignal.timeout(20_000))).toBe(true)
+    await first.close()
+    const [last = '', ...others] = (await logs(folder)).toReversed()
+    expect(others).toEqual([])
+    await truncate(join(folder, last), 20)
+    const logged: Logged[] = []
+    const second = await openSmall(folder, {}, logged)
+    expect(second.status().findings.map((finding) => finding.kind)).toEqual(['torn'])
+    expect(logged.filter(({ level }) => level === 'error')).toEqual([])
+    await second.close()
+  })
+})
+
 test('segments that are exchanged, repeated or taken away are noticed', async () => {
   await withFolder(async (folder) => {
     const first = await openSmall(folder, { segment_bytes: 1 })

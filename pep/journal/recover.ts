@@ -70,11 +70,12 @@ export async function recover(
       if (scanned.kind === 'finding') findings.push(scanned.finding)
       reading.take(scanned, shipped_seq)
     }
-    const { epoch, head, first_seq } = reading.finish()
+    const { epoch, head, first_seq, read } = reading.finish()
     const missing = (message: string): Finding => ({ ...at, kind: 'missing', message })
     if (next && first_seq > shipped_seq)
       findings.push(missing(`frames ${shipped_seq} to ${first_seq - 1} were never shipped`))
-    if (head.next_seq < shipped_seq)
+    // Of an epoch whose last segment was being begun nothing else may be left: then nobody knows where it ended.
+    if (read && head.next_seq < shipped_seq)
       findings.push(missing(`frames ${head.next_seq} to ${shipped_seq - 1} are only in the store`))
     epochs.push(epoch)
     heads.push(head)
@@ -103,18 +104,22 @@ function startReading(id: string, fallback_pep: string) {
   let first_seq = 0
   let next_seq = 0
   let head = ''
+  /** Whether anything says where the epoch is: a header, or a frame. */
+  let read = false
 
   function take(scanned: Scanned, shipped_seq: number): void {
     const current = segments.at(-1)
     switch (scanned.kind) {
       case 'segment': {
         const { name, header, start, size } = scanned
+        read ||= header !== undefined
         if (header) ({ pep } = header)
         if (header && segments.length === 0) next_seq = first_seq = header.first_seq
         segments.push({ path: name.path, number: name.number, shipped: start, end: size })
         return
       }
       case 'frame':
+        read = true
         frames += 1
         next_seq = scanned.frame.seq + 1
         head = Buffer.from(scanned.frame.digest).toString('hex')
@@ -125,9 +130,9 @@ function startReading(id: string, fallback_pep: string) {
     }
   }
 
-  function finish(): { epoch: Epoch; head: Head; first_seq: number } {
+  function finish(): { epoch: Epoch; head: Head; first_seq: number; read: boolean } {
     const epoch: Epoch = { id, pep, marker: frameMarker(id), segments, live: false }
-    return { epoch, head: { epoch: id, frames, next_seq, head }, first_seq }
+    return { epoch, head: { epoch: id, frames, next_seq, head }, first_seq, read }
   }
   return { take, finish }
 }
