@@ -1,56 +1,14 @@
-import { existsSync } from 'node:fs'
-import { mkdtemp, rm, writeFile } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
-import { pathToFileURL } from 'node:url'
-import { type Browser, chromium, type Page } from 'playwright-core'
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import type { Page } from 'playwright-core'
+import { describe, expect, test } from 'vitest'
 import { buildPageData } from '../../scripts/replay/build-page-data.ts'
 import { momentsOf } from '../../scripts/replay/model.ts'
 import { replayPage } from '../../scripts/replay/page.ts'
 import { readStep } from '../../scripts/replay/step.ts'
 import { each, exampleSession, type Fill, SESSION } from '../../scripts/replay/testing.ts'
 import { hostileTexts } from './hostile-texts.ts'
+import { browserFor, noBrowser } from './watched-page.ts'
 
-const CHROMIUM = '/usr/bin/chromium'
-const required = process.env['COUNTERSIGN_BROWSER_REQUIRED'] === '1'
-const missing = !existsSync(CHROMIUM)
-if (missing && !required)
-  console.log(
-    `skipped: the replay page in a browser, since ${CHROMIUM} is not there (apt-get install chromium)`,
-  )
-
-/** What a page must not do. */
-type Seen = { readonly bad: string[] }
-
-let browser: Browser
-let folder: string
-beforeAll(async () => {
-  if (missing && !required) return
-  folder = await mkdtemp(join(tmpdir(), 'countersign-browser-'))
-  browser = await chromium.launch({
-    executablePath: CHROMIUM,
-    args: [
-      '--no-sandbox',
-      '--disable-gpu',
-      '--disable-quic',
-      '--no-first-run',
-      '--disable-background-networking',
-      '--disable-component-update',
-      '--disable-sync',
-    ],
-  })
-})
-afterAll(async () => {
-  await browser?.close()
-  if (folder !== undefined) await rm(folder, { recursive: true })
-})
-
-async function write(html: string): Promise<string> {
-  const file = join(folder, 'replay.html')
-  await writeFile(file, html)
-  return pathToFileURL(file).href
-}
+const { watched, write } = browserFor('the replay page in a browser')
 
 async function sessionPage(fill?: Fill, masked = false): Promise<string> {
   const steps = exampleSession(fill).map((step) => readStep(JSON.parse(JSON.stringify(step))))
@@ -58,35 +16,10 @@ async function sessionPage(fill?: Fill, masked = false): Promise<string> {
   return replayPage(data)
 }
 
-/** A page that tells of everything that it should not do. */
-async function watched(): Promise<Page & Seen> {
-  const page = await browser.newPage({ viewport: { width: 1280, height: 900 } })
-  const bad: string[] = []
-  page.on('dialog', (dialog) => {
-    bad.push(`dialog ${dialog.message()}`)
-    void dialog.dismiss()
-  })
-  page.on('pageerror', (error) => bad.push(`error ${error.message}`))
-  page.on('console', (message) => bad.push(`console ${message.text()}`))
-  page.on('popup', () => bad.push('popup'))
-  page.on('request', (request) => {
-    if (!request.url().startsWith(pathToFileURL(folder).href)) bad.push(`request ${request.url()}`)
-  })
-  page.on('framenavigated', (frame) => {
-    if (frame !== page.mainFrame()) bad.push('frame')
-  })
-  await page.addInitScript(() => {
-    document.addEventListener('securitypolicyviolation', (event) => {
-      console.log(`violation ${event.violatedDirective} ${event.blockedURI}`)
-    })
-  })
-  return Object.assign(page, { bad })
-}
-
 const owned = (page: Page): Promise<boolean> =>
   page.evaluate(() => Reflect.get(globalThis, 'owned') !== undefined)
 
-describe.skipIf(missing && !required)('the replay page', () => {
+describe.skipIf(noBrowser)('the replay page', () => {
   test('runs nothing, loads nothing and breaks nowhere, whatever others wrote', async () => {
     const page = await watched()
     const places = new Set<string>()

@@ -1,75 +1,13 @@
-import { existsSync } from 'node:fs'
-import { mkdtemp, rm, writeFile } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
-import { pathToFileURL } from 'node:url'
-import { type Browser, chromium, type Page } from 'playwright-core'
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import type { Page } from 'playwright-core'
+import { describe, expect, test } from 'vitest'
 import { reportPage } from '../../scripts/report/page.ts'
 import { exampleReport } from '../../scripts/report/testing.ts'
 import { hostileTexts } from './hostile-texts.ts'
+import { browserFor, noBrowser } from './watched-page.ts'
 
-const CHROMIUM = '/usr/bin/chromium'
-const required = process.env['COUNTERSIGN_BROWSER_REQUIRED'] === '1'
-const missing = !existsSync(CHROMIUM)
-if (missing && !required)
-  console.log(
-    `skipped: the report in a browser, since ${CHROMIUM} is not there (apt-get install chromium)`,
-  )
+const { watched, write: writePage } = browserFor('the report in a browser')
 
-let browser: Browser
-let folder: string
-beforeAll(async () => {
-  if (missing && !required) return
-  folder = await mkdtemp(join(tmpdir(), 'countersign-browser-'))
-  browser = await chromium.launch({
-    executablePath: CHROMIUM,
-    args: [
-      '--no-sandbox',
-      '--disable-gpu',
-      '--disable-quic',
-      '--no-first-run',
-      '--disable-background-networking',
-      '--disable-component-update',
-      '--disable-sync',
-    ],
-  })
-})
-afterAll(async () => {
-  await browser?.close()
-  if (folder !== undefined) await rm(folder, { recursive: true })
-})
-
-async function write(text: string): Promise<string> {
-  const file = join(folder, 'report.html')
-  await writeFile(file, reportPage(exampleReport(text)))
-  return pathToFileURL(file).href
-}
-
-/** A page that tells of everything that it should not do. */
-async function watched(): Promise<Page & { readonly bad: string[] }> {
-  const page = await browser.newPage({ viewport: { width: 1280, height: 900 } })
-  const bad: string[] = []
-  page.on('dialog', (dialog) => {
-    bad.push(`dialog ${dialog.message()}`)
-    void dialog.dismiss()
-  })
-  page.on('pageerror', (error) => bad.push(`error ${error.message}`))
-  page.on('console', (message) => bad.push(`console ${message.text()}`))
-  page.on('popup', () => bad.push('popup'))
-  page.on('request', (request) => {
-    if (!request.url().startsWith(pathToFileURL(folder).href)) bad.push(`request ${request.url()}`)
-  })
-  page.on('framenavigated', (frame) => {
-    if (frame !== page.mainFrame()) bad.push('frame')
-  })
-  await page.addInitScript(() => {
-    document.addEventListener('securitypolicyviolation', (event) => {
-      console.log(`violation ${event.violatedDirective} ${event.blockedURI}`)
-    })
-  })
-  return Object.assign(page, { bad })
-}
+const write = (text: string): Promise<string> => writePage(reportPage(exampleReport(text)))
 
 /** Names of all elements in order, without what lists hold. */
 const elements = (page: Page): Promise<string> =>
@@ -85,7 +23,7 @@ const colours = (page: Page): Promise<readonly string[]> =>
     return [backgroundColor, color]
   })
 
-describe.skipIf(missing && !required)('the page of a report', () => {
+describe.skipIf(noBrowser)('the page of a report', () => {
   test('runs nothing, loads nothing and keeps its shape, whatever others wrote', async () => {
     const page = await watched()
     await page.goto(await write('plain'))
