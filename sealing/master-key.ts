@@ -4,7 +4,7 @@ import { z } from 'zod'
 import { err, ok, type Result } from '../pdp/contract/result.ts'
 import { readSecret, secretSource } from '../server/secret.ts'
 import { decrypt, encrypt, KEY_BYTES } from './envelope.ts'
-import { runWithInput } from './run.ts'
+import { runWithInput } from '../server/run.ts'
 
 /** What wraps keys, and is never itself on the same disk as what it wraps, where that matters. */
 export type MasterKey = {

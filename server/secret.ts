@@ -1,7 +1,7 @@
-import { execFile } from 'node:child_process'
 import { readFile } from 'node:fs/promises'
 import { z } from 'zod'
 import { err, ok, type Result } from '../pdp/contract/result.ts'
+import { runWithInput } from './run.ts'
 
 /** Where a secret comes from; it is never written into configuration. */
 export const secretSource = z.union(
@@ -28,7 +28,6 @@ const printed = z.object({
 })
 
 const MAX_BYTES = 64 * 1024
-const COMMAND_TIMEOUT_MS = 30_000
 
 /**
  * Reads a secret once.
@@ -50,7 +49,8 @@ export async function readSecret(
       return err(`the file ${source.file} cannot be read (${codeOf(error)})`)
     }
   }
-  return runCommand(source.command)
+  const ran = await runWithInput(source.command, '')
+  return ran.ok ? parsePrinted(ran.value) : ran
 }
 
 function usable(text: string, expires_ms?: number): Result<Secret, string> {
@@ -58,23 +58,6 @@ function usable(text: string, expires_ms?: number): Result<Secret, string> {
   if (value === '') return err('it is empty')
   if (value.length > MAX_BYTES) return err('it is too long')
   return ok({ value, ...(expires_ms !== undefined && { expires_ms }) })
-}
-
-function runCommand(command: readonly string[]): Promise<Result<Secret, string>> {
-  const [program = '', ...args] = command
-  return new Promise((resolve) => {
-    const options = {
-      timeout: COMMAND_TIMEOUT_MS,
-      killSignal: 'SIGKILL',
-      maxBuffer: MAX_BYTES,
-      encoding: 'utf8',
-    } as const
-    execFile(program, args, options, (error, stdout) => {
-      // Its output may hold the secret, and so may an error's text: neither is repeated.
-      if (error) resolve(err(`the command ${program} failed (${codeOf(error)})`))
-      else resolve(parsePrinted(stdout))
-    })
-  })
 }
 
 function parsePrinted(stdout: string): Result<Secret, string> {

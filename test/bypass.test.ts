@@ -96,7 +96,7 @@ test('the corpus keeps hundreds of entries of each verdict, each once', () => {
     expect(cases.filter(({ verdict }) => verdict === one).length).toBeGreaterThan(100)
 })
 
-test('facts of a typical tool call are no work that a request would notice', () => {
+test('facts of a typical tool call take less than a millisecond', () => {
   const calls: readonly Call[] = [
     { name: 'Bash', input: { command: 'cd src && npm test 2>&1 | tail -40' } },
     { name: 'Read', input: { file_path: '/repo/src/a.ts' } },
@@ -110,8 +110,7 @@ test('facts of a typical tool call are no work that a request would notice', () 
     })
     return Math.min(...rounds)
   })
-  // A third of one, on a slow machine. What hangs takes seconds.
-  for (const milliseconds of timed) expect(milliseconds).toBeLessThan(20)
+  for (const milliseconds of timed) expect(milliseconds).toBeLessThan(1)
 })
 
 test.each<[string, string, Record<string, unknown>]>([
@@ -123,8 +122,8 @@ test.each<[string, string, Record<string, unknown>]>([
   ['comments of SQL', 'q', { sql: '/*'.repeat(30_000) }],
   ['back-quotes of SQL', 'q', { sql: `\`${'!'.repeat(60_000)}` }],
   ['stars of a path', 'Read', { file_path: `${'*'.repeat(120)}z` }],
-])('facts of a call with very many %s do not hang', (_, name, input) => {
+])('facts of a call with very many %s take less than a second', (_, name, input) => {
   const started = performance.now()
   toolFacts(name, input, 60_000)
-  expect(performance.now() - started).toBeLessThan(10_000)
+  expect(performance.now() - started).toBeLessThan(1000)
 })

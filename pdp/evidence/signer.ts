@@ -1,6 +1,6 @@
 import { createPrivateKey, createPublicKey, type KeyObject, sign } from 'node:crypto'
 import { z } from 'zod'
-import { runWithInput } from '../../sealing/run.ts'
+import { runWithInput } from '../../server/run.ts'
 import { readSecret, secretSource } from '../../server/secret.ts'
 import { err, ok, type Result } from '../contract/result.ts'
 import {

@@ -42,7 +42,7 @@ function engineOf(steps: number): Engine {
 }
 
 const DEFAULT = 20_000_000
-const HANGS_MS = 30_000
+const HANGS_MS = 5000
 
 function call(builtin: string, args: readonly unknown[], steps = DEFAULT, strict = false) {
   const engine = engineOf(steps)

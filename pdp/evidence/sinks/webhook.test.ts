@@ -205,9 +205,11 @@ test('a receiver that hangs holds up nobody, is given up after the bound, and lo
   const log = store(5)
   answer = () => {}
   const { sink, registry } = start(log.options, { timeout_ms: 30 })
+  const before = performance.now()
   sink.wake()
   log.grow(7)
   sink.wake(log.leaves.length)
+  expect(performance.now() - before).toBeLessThan(20)
   await expect.poll(() => sink.status().failing?.problem).toContain('timeout')
   expect(await registry.metrics()).toContain('sink_behind{sink="siem"} 12')
   answer = taken
