@@ -105,9 +105,13 @@ const begin = (id: string, time_ms: number): Seen => ({
 function counted(leaf: LeafBody): readonly (readonly [what: string, name: string])[] {
   if (leaf.kind === 'outcome') return [['result', text(leaf['result']) || 'unknown']]
   if (leaf.kind !== 'intent' && leaf.kind !== 'decision') return []
+  const decision = object(leaf['decision'])
+  const effect = text(decision['effect']) || 'unknown'
   return [
-    ['effect', text(object(leaf['decision'])['effect']) || 'unknown'],
+    ['effect', effect],
     ['action', text(leaf['action']) || 'unknown'],
+    // One that a person approved is decided again then, and that is what is on record.
+    ...(decision['approval_id'] === undefined ? [] : ([['approval', effect]] as const)),
   ]
 }
 

@@ -29,7 +29,7 @@ function tally(rows: readonly Row[]): Counts {
     operations: Object.values(effects).reduce((total, count) => total + count, 0),
     allowed: effects['allow'] ?? 0,
     denied: effects['deny'] ?? 0,
-    approvals: effects['approve'] ?? 0,
+    approvals: (effects['approve'] ?? 0) + (by('approval')['allow'] ?? 0),
     actions: by('action'),
     results: by('result'),
   }

@@ -22,6 +22,7 @@ type Told = {
   readonly subject_id?: string
   readonly action?: string
   readonly effect?: 'allow' | 'deny' | 'approve'
+  readonly approved?: boolean
 }
 
 function intent(session: string, operation: string, told: Told = {}) {
@@ -36,7 +37,11 @@ function intent(session: string, operation: string, told: Told = {}) {
       action: { name: action },
       context: { ...request.context, session: { id: session } },
     },
-    decision: { ...decision, effect: told.effect ?? 'allow' },
+    decision: {
+      ...decision,
+      effect: told.effect ?? 'allow',
+      ...(told.approved && { approval: { id: 'approval-1', approvers: [], approved_ms: time_ms } }),
+    },
   })
 }
 
@@ -60,6 +65,7 @@ test('a session tells who, when, its labels and what happened in it', async () =
     outcome('s-1', 'o-2', T + 7, 'cut'),
     decision('s-1', 'o-3', { time_ms: T + 8, effect: 'deny' }),
     decision('s-1', 'o-4', { time_ms: T + 9, effect: 'approve' }),
+    intent('s-1', 'o-5', { time_ms: T + 9, approved: true }),
   ])
   await store.sessions.label('s-1', 'my session')
   await store.sessions.label('s-1', 'b')
@@ -74,11 +80,11 @@ test('a session tells who, when, its labels and what happened in it', async () =
       first_ms: T,
       last_ms: T + 9,
       counts: {
-        operations: 4,
-        allowed: 2,
+        operations: 5,
+        allowed: 3,
         denied: 1,
-        approvals: 1,
-        actions: { 'anthropic.messages.create': 3, 'http.request': 1 },
+        approvals: 2,
+        actions: { 'anthropic.messages.create': 4, 'http.request': 1 },
         results: { completed: 1, cut: 1 },
       },
     },

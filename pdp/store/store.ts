@@ -287,11 +287,11 @@ export type SessionSummary = {
   /** Time of its newest record. */
   readonly last_ms: number
   readonly counts: {
-    /** Decided operations: forwarded, refused, or a tool call. By effect: */
+    /** Decided operations: forwarded, refused, or a tool call. */
     readonly operations: number
     readonly allowed: number
     readonly denied: number
-    /** Decided with the effect `approve`. */
+    /** Those that a person had to approve: allowed by an approval, or decided with the effect `approve` and ended so. */
     readonly approvals: number
     /** Operations by action name. */
     readonly actions: Readonly<Record<string, number>>

@@ -100,7 +100,11 @@ test('an agent’s token neither sees nor decides approvals or sessions', async 
 })
 
 test('sessions are listed by what the client calls them, shown and replayed', async () => {
-  let listed: { id: string; labels: string[]; counts: { operations: number } }[] = []
+  let listed: {
+    id: string
+    labels: string[]
+    counts: { operations: number; approvals: number }
+  }[] = []
   await expect
     .poll(
       async () => {
@@ -113,6 +117,7 @@ test('sessions are listed by what the client calls them, shown and replayed', as
     )
     .toBeGreaterThanOrEqual(2)
   expect(listed[0]?.labels).toContain('e2e')
+  expect(listed[0]?.counts.approvals).toBeGreaterThan(0)
   const shown = await person('sessions', 'show', listed[0]?.id ?? '')
   expect(shown.stdout).toContain('DELETE /customers/c-1')
   expect(shown.stdout).toContain('refused: approval_denied')

@@ -61,7 +61,11 @@ async function keyOf(text: string): Promise<VerifierKey> {
   const given = text.includes('+') ? parseVerifierKey(text.trim()) : undefined
   if (given?.ok) return given.value
   const content = await readFile(text, 'utf8').catch((cause: unknown) => {
-    throw new CommandError('usage', `--key ${text}: neither a verifier key nor a file`, { cause })
+    throw new CommandError(
+      'usage',
+      `--key ${text}: neither a verifier key nor a file; evidence status prints the key`,
+      { cause },
+    )
   })
   const read = parseVerifierKey(content.trim())
   if (read.ok) return read.value
